@@ -1,0 +1,96 @@
+"""The one state object: what is open, how it is seen, what the panel asks for.
+
+Plain values and integer versions; no windows, no threads. Whoever changes
+something bumps its version, and the frame loop compares versions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from studio.cellseg.params import SegmentParams
+
+if TYPE_CHECKING:
+    from studio.cellseg.source import LabelSource
+    from studio.slide import WSI
+
+LAYERS = ("mask", "outline", "centroid", "gradxy")
+"""Overlay layers, in drawing order and as the probe names them."""
+
+
+@dataclass(slots=True)
+class OverlayStyle:
+    """How segmented cells are drawn; toggling any of it costs one program switch."""
+
+    mask: bool = True
+    outline: bool = False
+    centroid: bool = False
+    gradxy: bool = False
+    black_bg: bool = True
+    alpha: float = 1.0
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the layers that are on."""
+        return [name for name in LAYERS if getattr(self, name)]
+
+
+@dataclass(slots=True)
+class View:
+    """The camera: which point of the slide is in the middle, and how large a pixel is."""
+
+    center_x: float = 0.0
+    """Slide (level-0) pixel at the middle of the viewport; float64."""
+    center_y: float = 0.0
+    scale: float = 1.0
+    """Slide pixels per viewport pixel: 1 is 1:1, larger is further out."""
+    viewport: tuple[int, int] = (1280, 800)
+    """Width and height in framebuffer pixels of the area the slide is drawn in."""
+    offset: tuple[int, int] = (0, 0)
+    """Left and top of that area in the framebuffer."""
+
+    @property
+    def rect_slide(self) -> tuple[float, float, float, float]:
+        """x, y, width, height in slide pixels of what is in view."""
+        width, height = self.viewport[0] * self.scale, self.viewport[1] * self.scale
+        return self.center_x - width / 2, self.center_y - height / 2, width, height
+
+
+@dataclass(slots=True)
+class Overlay:
+    """A segmentation on the slide and where it came from."""
+
+    source: LabelSource
+    origin: str
+    """`preview`, `run`, or the path it was loaded from."""
+    params: SegmentParams | None = None
+
+
+@dataclass(slots=True)
+class Document:
+    """What one window shows. Main thread only."""
+
+    slide: WSI | None = None
+    overlay: Overlay | None = None
+    style: OverlayStyle = field(default_factory=OverlayStyle)
+    params: SegmentParams = field(default_factory=SegmentParams)
+    auto_diameter: bool = False
+    view: View = field(default_factory=View)
+    slide_version: int = 0
+    overlay_version: int = 0
+
+    def set_slide(self, slide: WSI | None) -> None:
+        """Put another slide (or none) in the window; the overlay of the old one goes."""
+        if self.slide is not None and self.slide is not slide:
+            self.slide.close()
+        self.slide = slide
+        self.slide_version += 1
+        self.set_overlay(None)
+
+    def set_overlay(self, overlay: Overlay | None) -> None:
+        """Show other cells, or none."""
+        if self.overlay is not None and (overlay is None or overlay.source is not self.overlay.source):
+            self.overlay.source.close()
+        self.overlay = overlay
+        self.overlay_version += 1
