@@ -1,0 +1,67 @@
+"""How the two input channels of a network are made from an RGB image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.cellseg.params import CHANNELS
+from studio.errors import ParameterError
+
+if TYPE_CHECKING:
+    from studio.cellseg.models import ModelInfo
+
+# Optical-density vectors of haematoxylin, eosin and a residual: Ruifrok & Johnston 2001,
+# Anal. Quant. Cytol. Histol. 23:291.
+_STAINS = np.array([[0.650, 0.704, 0.286], [0.072, 0.990, 0.105], [0.268, 0.570, 0.776]], dtype=np.float64)
+_STAINS /= np.linalg.norm(_STAINS, axis=1, keepdims=True)
+_HEMATOXYLIN_FROM_OD = np.ascontiguousarray(np.linalg.inv(_STAINS)[:, 0], dtype=np.float32)
+_OD_OF_BYTE = -np.log10((np.arange(256, dtype=np.float32) + 1.0) / 256.0)
+
+
+def to_channels(rgb: NDArray[np.uint8], mode: str) -> NDArray[np.float32]:
+    """The two network channels of an RGB image, before normalisation.
+
+    Args:
+        rgb: (H, W, 3) uint8.
+        mode: one of `studio.cellseg.params.CHANNELS` but not `auto`. `gray` is the mean of RGB and an
+            empty second channel, as Cellpose's `channels=[0, 0]`; `red`, `green`, `blue` that channel
+            alone; `hematoxylin` the haematoxylin optical density (colour deconvolution) and the mean
+            optical density, so that nuclei are bright; `fluorescence` the brightest channel and the mean.
+
+    Returns:
+        (2, H, W) float32. Each value depends on its own pixel alone.
+    """
+    out = np.zeros((2, *rgb.shape[:2]), dtype=np.float32)
+    if mode in ("red", "green", "blue"):
+        out[0] = rgb[..., ("red", "green", "blue").index(mode)]
+    elif mode == "gray":
+        out[0] = _mean(rgb)
+    elif mode == "fluorescence":
+        out[0] = rgb.max(axis=2)
+        out[1] = _mean(rgb)
+    elif mode == "hematoxylin":
+        red, green, blue = (_OD_OF_BYTE[rgb[..., i]] for i in range(3))
+        a, b, c = _HEMATOXYLIN_FROM_OD
+        np.maximum(red * a + green * b + blue * c, 0, out=out[0])
+        out[1] = (red + green + blue) * np.float32(1 / 3)
+    else:
+        raise ParameterError(f"Unknown channel {mode!r}; choose from {', '.join(CHANNELS[1:])}.")
+    return out
+
+
+def _mean(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    # Exact in integers first, so that the order of the sum can't matter.
+    total = rgb[..., 0].astype(np.uint16) + rgb[..., 1] + rgb[..., 2]
+    return total.astype(np.float32) * np.float32(1 / 3)
+
+
+def resolve_channel(channel: str, model: ModelInfo, fluorescence: bool) -> str:
+    """The mode that `channel` stands for: `auto` follows the model and the slide's background."""
+    if channel != "auto":
+        return channel
+    if model.channels != "auto":
+        return model.channels
+    return "fluorescence" if fluorescence else "hematoxylin"
