@@ -8,10 +8,18 @@ hands the same function a `Progress` that draws a terminal bar.
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+
+_job_ids = itertools.count(1)
+
+
+def new_job_id() -> int:
+    """A number no other job of this process has, whoever runs it."""
+    return next(_job_ids)
 
 
 class JobState(StrEnum):
