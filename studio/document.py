@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from studio.cellseg.params import SegmentParams
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from studio.cellseg.source import LabelSource
     from studio.slide import WSI
 
@@ -34,6 +36,17 @@ class OverlayStyle:
     def layers(self) -> list[str]:
         """Names of the layers that are on."""
         return [name for name in LAYERS if getattr(self, name)]
+
+    def show_outline(self, on: bool) -> None:
+        """Turn masks into outlines and back.
+
+        Outlines are there to be compared with the cells under them, so the
+        fill and the black background give way; both can be switched on again.
+        """
+        self.outline = on
+        self.mask = not on
+        if on:
+            self.black_bg = False
 
 
 @dataclass(slots=True)
@@ -65,6 +78,8 @@ class Overlay:
     origin: str
     """`preview`, `run`, or the path it was loaded from."""
     params: SegmentParams | None = None
+    path: Path | None = None
+    """The result file behind it; None for a preview."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,160 @@
+"""File work of a session: plain functions that block, called on a background thread."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import ResultFileError
+from studio.settings import cache_dir
+
+if TYPE_CHECKING:
+    from studio.cellseg.params import SegmentParams
+    from studio.cellseg.result import Segmentation
+    from studio.cellseg.source import LabelSource
+    from studio.slide import WSI
+
+RUNS_KEPT = 30
+"""Finished runs kept in the runs folder; the oldest go first."""
+
+SLIDE_SUFFIXES = (
+    ".svs", ".ndpi", ".tif", ".tiff", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".svslide", ".dcm", ".czi",
+    ".png", ".jpg", ".jpeg", ".bmp",
+)  # fmt: skip
+"""Suffixes looked for beside a result file; opening by hand accepts any name."""
+
+_NOT_IN_THE_RESULT = ("block", "batch", "workers", "device", "backend", "memory_gb")
+
+
+def runs_dir() -> Path:
+    """Folder that whole-slide runs of the window are written to."""
+    return cache_dir() / "runs"
+
+
+def run_path(slide: WSI, params: SegmentParams) -> Path:
+    """Where a run of these parameters on this slide goes; the same again, so that a stopped run resumes."""
+    values = {k: v for k, v in params.to_dict().items() if k not in _NOT_IN_THE_RESULT}
+    key = json.dumps([slide.fingerprint, slide.mpp, values], sort_keys=True)
+    return runs_dir() / f"{slide.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}-masks.zip"
+
+
+def prune_runs(keep: int = RUNS_KEPT) -> int:
+    """Delete all but the newest finished runs. Returns how many went."""
+    runs = sorted(runs_dir().glob("*-masks.zip"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in runs[keep:]:
+        path.unlink(missing_ok=True)
+    return len(runs[keep:])
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedResult:
+    """A result file, and what is wrong with showing it on the slide it was loaded for."""
+
+    path: Path
+    segmentation: Segmentation
+    mismatch: str | None
+    slide_beside: Path | None
+    """Only looked for when no slide is open."""
+
+
+def load_result_file(path: Path, slide: WSI | None) -> LoadedResult:
+    """Open a result file and compare it with the open slide. Raises ResultFileError."""
+    from studio.cellseg.result import Segmentation
+
+    if not path.exists():
+        raise ResultFileError(f"{path} is gone. Was it moved or renamed?")
+    segmentation = Segmentation.load(path)
+    try:
+        mismatch = segmentation.mismatch(slide) if slide is not None else None
+        beside = find_slide_beside(path, segmentation.meta) if slide is None else None
+    except BaseException:
+        segmentation.close()
+        raise
+    return LoadedResult(path, segmentation, mismatch, beside)
+
+
+def slide_name_of(meta: dict[str, Any]) -> str | None:
+    """Name of the slide that a result says it belongs to."""
+    slide = meta.get("slide")
+    name = slide.get("name") if isinstance(slide, dict) else slide
+    return name if isinstance(name, str) and name else None
+
+
+def find_slide_beside(path: Path, meta: dict[str, Any]) -> Path | None:
+    """The slide of a result file if it lies in the same folder under its own name."""
+    name = slide_name_of(meta)
+    # A name from a file is not to be trusted as a path.
+    if name is None or Path(name).name != name:
+        return None
+    names = [name, *(name + suffix for suffix in SLIDE_SUFFIXES), *(name + s.upper() for s in SLIDE_SUFFIXES)]
+    for candidate in (path.with_name(n) for n in names):
+        if candidate.is_file() and candidate.suffix.lower() in SLIDE_SUFFIXES:
+            return candidate
+    return None
+
+
+def copy_atomically(source: Path, target: Path) -> None:
+    """Copy a file so that `target` is either whole or as it was. Raises ResultFileError."""
+    if target.exists() and source.samefile(target):
+        return
+    partial: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as file:
+            partial = Path(file.name)
+            with source.open("rb") as original:
+                shutil.copyfileobj(original, file, 1 << 20)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.chmod(0o644)
+        partial.replace(target)
+    except OSError as error:
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+        raise ResultFileError(_why_not_written(target, error)) from error
+
+
+def save_source(source: LabelSource, target: Path, *, slide: WSI, params: SegmentParams | None) -> None:
+    """Write an overlay that only lives in memory (a preview) as a result file. Raises ResultFileError."""
+    from studio.cellseg.result import Segmentation
+
+    geometry = source.geometry
+    rows, cols = geometry.shape
+    meta: dict[str, Any] = {
+        "format": 1,
+        "slide": {"name": slide.name, "size": list(slide.size), "mpp": slide.mpp, "fingerprint": slide.fingerprint},
+        "mpp": geometry.mpp,
+        "counts": {"cells": source.cells},
+    }
+    if params is not None:
+        meta |= {"params": params.to_dict(), "diam_um": params.diam_um, "model": {"name": params.model}}
+    segmentation = Segmentation(
+        source.read_labels(0, 0, 0, rows, cols),
+        slide=slide.name,
+        flows=source.read_flow(0, 0, 0, rows, cols) if source.has_flows else None,
+        wsi_dim=(round(cols * geometry.scale_x), round(rows * geometry.scale_y)),
+        wsi_offset=(round(geometry.offset_x), round(geometry.offset_y)),
+        centroids=source.centroids(),
+        meta=meta,
+    )
+    try:
+        segmentation.save(target)
+    except OSError as error:
+        raise ResultFileError(_why_not_written(target, error)) from error
+    finally:
+        segmentation.close()
+
+
+def _why_not_written(target: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"The folder {target.parent} doesn't exist. Choose another place to export to."
+    if isinstance(error, PermissionError):
+        return f"{target.parent} can't be written to. Choose another place to export to."
+    return f"{target} can't be written ({error.strerror or error}). Free some space or choose another place."

@@ -1,0 +1,229 @@
+"""Opening and closing slides and result files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from studio.cellseg.params import SegmentParams
+from studio.core.jobs import Job
+from studio.document import Overlay
+from studio.errors import ParameterError
+from studio.session import files
+from studio.session.base import JobHost
+from studio.session.state import Question
+
+if TYPE_CHECKING:
+    from studio.cellseg.result import Segmentation
+    from studio.slide import WSI
+
+MPP_RANGE = (0.01, 100.0)
+TYPICAL_MPP = 0.25
+"""Suggested where a slide doesn't say; what most 40x scanners give."""
+
+_FIT_MARGIN = 1.04
+
+
+class SlideSession(JobHost):
+    """What is open: a slide, and cells on it."""
+
+    _opening: Job | None = None
+    _loading: Job | None = None
+
+    @property
+    def loading(self) -> bool:
+        """Whether a slide or a result file is being opened."""
+        return any(job is not None and not job.state.final for job in (self._opening, self._loading))
+
+    def open_path(self, path: str | Path) -> None:
+        """Open whatever a file is: a result (`.zip`) or a slide."""
+        path = Path(path)
+        if not path.exists():
+            self.settings.forget_recent(str(path))
+            self.notify("error", f"{path} doesn't exist. Was it moved or renamed?")
+        elif path.suffix.lower() == ".zip":
+            self.load_result(path)
+        else:
+            self.open_slide(path)
+
+    def open_many(self, paths: Sequence[str | Path]) -> None:
+        """Open files dropped together: the first that is a slide, then every result on it."""
+        results = [Path(p) for p in paths if Path(p).suffix.lower() == ".zip"]
+        slides = [Path(p) for p in paths if Path(p).suffix.lower() != ".zip"]
+        if not slides:
+            for path in results:
+                self._load(path, ask=len(results) == 1)
+            return
+        if len(slides) > 1:
+            others = len(slides) - 1
+            self.notify("info", f"One slide is shown at a time: opening {slides[0].name}, not the other {others}.")
+        self._open(slides, None, results)
+
+    def open_slide(self, path: str | Path, mpp: float | None = None) -> None:
+        """Open a slide in the background; what is open stays until it is there, or if it can't be opened."""
+        self._open([Path(path)], mpp, [])
+
+    def close_slide(self) -> None:
+        """Close the slide and its cells. A whole-slide run goes on."""
+        self._ask(None)
+        self._leave_slide()
+        self.document.set_slide(None)
+
+    def load_result(self, path: str | Path) -> None:
+        """Show the cells of a result file on the open slide, or open the slide that lies beside it."""
+        self._load(Path(path), ask=True)
+
+    def set_mpp(self, mpp: float) -> None:
+        """Say how many micrometres one slide pixel measures."""
+        slide = self.document.slide
+        if slide is None:
+            self.notify("warning", "Open a slide first.")
+            return
+        low, high = MPP_RANGE
+        if not math.isfinite(mpp) or not low <= mpp <= high:
+            self.notify("error", f"The pixel size must lie between {low:g} and {high:g} µm, not {mpp:g}.")
+            return
+        slide.set_mpp(float(mpp))
+        if self.pending_question is not None and self.pending_question.kind == "mpp":
+            self.pending_question = None
+
+    def ask_mpp(self) -> None:
+        """Put the question how large a pixel is, for a slide that doesn't say."""
+        slide = self.document.slide
+        if slide is None:
+            return
+        self._ask(
+            Question(
+                kind="mpp",
+                title="How large is a pixel?",
+                text=f"{slide.path.name} doesn't say how many micrometres one pixel measures. Cells are found by their "
+                "size in µm, so it is needed for segmentation. Scans at 40x have about 0.25, at 20x about 0.5.",
+                yes="Set pixel size",
+                no="Only look",
+                value=TYPICAL_MPP,
+                on_yes=lambda value: self.set_mpp(TYPICAL_MPP if value is None else value),
+            )
+        )
+
+    def fit_view(self) -> None:
+        """Bring the whole slide into view."""
+        slide, view = self.document.slide, self.document.view
+        if slide is None:
+            return
+        width, height = slide.size
+        view.center_x, view.center_y = width / 2, height / 2
+        view.scale = max(width / max(1, view.viewport[0]), height / max(1, view.viewport[1])) * _FIT_MARGIN
+
+    def _open(self, candidates: list[Path], mpp: float | None, results: list[Path]) -> None:
+        """Open the first candidate that is a slide, then the results."""
+        path = candidates[0].absolute()
+
+        def work(_progress: object) -> object:
+            from studio.slide import open_slide
+
+            return open_slide(path, mpp=mpp)
+
+        def apply(job: Job) -> None:
+            slide = cast("WSI", job.result)
+            if job is not self._opening:
+                slide.close()
+                return
+            self._show_slide(slide)
+            for result in results:
+                self._load(result, ask=len(results) == 1)
+
+        def failed(job: Job) -> None:
+            self.notify("error", job.error or f"{path.name} can't be opened.")
+            if not path.exists():
+                self.settings.forget_recent(str(path))
+            if candidates[1:]:
+                self._open(candidates[1:], mpp, results)
+
+        self._opening = self._run_on_thread("Open", work, apply, failed=failed)
+
+    def _leave_slide(self) -> None:
+        """Stop work whose result nobody could see any more."""
+
+    def _show_slide(self, slide: WSI) -> None:
+        self._ask(None)
+        self._leave_slide()
+        self.document.set_slide(slide)
+        self.fit_view()
+        self.settings.add_recent(slide.path)
+        if slide.mpp is None:
+            self.ask_mpp()
+
+    def _load(self, path: Path, *, ask: bool) -> None:
+        """Load a result; if it is another slide's, ask what to do, or (one of several) just say so."""
+        path = path.absolute()
+        slide = self.document.slide
+
+        def work(_progress: object) -> object:
+            return files.load_result_file(path, slide)
+
+        def apply(job: Job) -> None:
+            loaded = cast(files.LoadedResult, job.result)
+            if job.stamp != self.document.slide_version:
+                loaded.segmentation.close()
+                self.notify("info", f"{path.name} was not loaded, because another slide was opened meanwhile.")
+            elif slide is None:
+                self._result_without_slide(loaded)
+            elif loaded.mismatch is None:
+                self._show_result(loaded.segmentation, path)
+            else:
+                self._other_slides_result(loaded, slide, ask)
+
+        self._loading = self._run_on_thread("Load", work, apply)
+
+    def _result_without_slide(self, loaded: files.LoadedResult) -> None:
+        name = files.slide_name_of(loaded.segmentation.meta)
+        loaded.segmentation.close()
+        if loaded.slide_beside is not None:
+            self._open([loaded.slide_beside], None, [loaded.path])
+            return
+        which = f"the slide {name}" if name else "its slide"
+        self.notify("warning", f"{loaded.path.name} holds cells of a slide. Open {which} first, then drop it again.")
+
+    def _other_slides_result(self, loaded: files.LoadedResult, slide: WSI, ask: bool) -> None:
+        path, segmentation = loaded.path, loaded.segmentation
+        if not ask:
+            segmentation.close()
+            self.notify("warning", f"{path.name} was left out: it doesn't belong to {slide.name} ({loaded.mismatch}).")
+            return
+        version = self.document.slide_version
+
+        def show(_value: float | None) -> None:
+            if self.document.slide_version == version:
+                self._show_result(segmentation, path)
+            else:
+                segmentation.close()
+
+        self._ask(
+            Question(
+                kind="mismatch",
+                title="Cells of another slide?",
+                text=f"{path.name} doesn't seem to belong to {slide.name}: {loaded.mismatch} Load it anyway?",
+                yes="Load anyway",
+                no="Don't load",
+                on_yes=show,
+                on_no=segmentation.close,
+            )
+        )
+
+    def _show_result(self, segmentation: Segmentation, path: Path, origin: str | None = None) -> None:
+        self.document.set_overlay(Overlay(segmentation, origin or str(path), _params_of(segmentation), path))
+        if origin is None:
+            self.notify("success", f"Loaded {segmentation.cells:,} cells from {path.name}.")
+
+
+def _params_of(segmentation: Segmentation) -> SegmentParams | None:
+    """Parameters a result was made with, if it says so in a way we understand."""
+    values = segmentation.meta.get("params")
+    if not isinstance(values, dict):
+        return None
+    try:
+        return SegmentParams.from_dict(values)
+    except (ParameterError, TypeError):
+        return None
