@@ -1,0 +1,59 @@
+"""Numbers as a person reads them: progress, durations, densities, model titles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from studio.cellseg.models import ModelInfo
+    from studio.cellseg.source import LabelSource
+    from studio.core.jobs import Job
+
+
+def duration_text(seconds: float) -> str:
+    """A duration to one or two units: `8 s`, `3 min 20 s`, `1 h 5 min`."""
+    total = round(seconds)
+    if total < 60:
+        return f"{total} s"
+    if total < 3600:
+        return f"{total // 60} min {total % 60} s" if total < 600 else f"{round(total / 60)} min"
+    return f"{total // 3600} h {total % 3600 // 60} min"
+
+
+def job_fraction(job: Job) -> float:
+    """How much of a job is done, 0 to 1; 0 while it can't say."""
+    return min(1.0, job.done / job.total) if job.total > 0 else 0.0
+
+
+def job_text(job: Job) -> str:
+    """Progress in a few words for the bar: percentage and time left."""
+    if job.cancel_asked:
+        return "Stopping…"
+    if job.total <= 0:
+        return "Waiting…" if job.state == "pending" else "Starting…"
+    text = f"{100 * job_fraction(job):.0f} %"
+    eta_s = job.eta_s
+    return text if eta_s is None else f"{text}, {duration_text(eta_s)} left"
+
+
+def density_text(source: LabelSource) -> str | None:
+    """Cells per mm² of the area the masks span, or None where the pixel size is unknown."""
+    geometry = source.geometry
+    if geometry.mpp is None or geometry.mpp <= 0:
+        return None
+    area_mm2 = geometry.shape[0] * geometry.shape[1] * (geometry.mpp / 1000) ** 2
+    return f"{source.cells / area_mm2:,.0f} per mm²" if area_mm2 > 0 else None
+
+
+def model_title(info: ModelInfo) -> str:
+    """A model's line in the list: what it is, and whether it is on this machine."""
+    if info.installed:
+        return f"{info.title} (installed)"
+    size = f", {info.size_mb:.0f} MB" if info.size_mb else ""
+    return f"{info.title} (download{size})"
+
+
+def size_text(width_px: int, height_px: int, mpp: float | None) -> str:
+    """A slide's size in pixels, and in mm where the pixel size is known."""
+    text = f"{width_px:,} × {height_px:,} px"
+    return text if mpp is None else f"{text}, {width_px * mpp / 1000:.2f} × {height_px * mpp / 1000:.2f} mm"
