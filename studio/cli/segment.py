@@ -1,0 +1,192 @@
+"""`segment`: a whole slide, or a region of it, into a result file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from studio.cellseg.params import CHANNELS, SegmentParams
+from studio.cli.arguments import PROG, add_json, add_mpp, add_verbose, device, existing, number, region
+from studio.cli.output import note, say, say_json
+from studio.cli.progress import TerminalProgress
+from studio.errors import UsageError
+
+EXAMPLES = f"""
+{PROG} segment slide.svs -o slide-masks.zip --diam-um 10
+{PROG} segment assets/samples/CMU-1-Small-Region.svs -o masks.zip --model builtin --otsu --picture masks.png
+{PROG} segment slide.svs -o part.zip --region 4000,4000,2048,2048 --json
+"""
+
+AFTER_STOP = "Finished blocks are kept: run the same command again and it goes on where it stopped."
+
+PICTURE_PX = 2000
+"""Longest side of `--picture`."""
+
+DEFAULTS = SegmentParams()
+
+_RESULT_FIELDS = ("diam_um", "channel", "cellprob_threshold", "flow_threshold", "min_size", "niter", "downscale")
+_WORK_FIELDS = ("window", "block", "batch", "workers", "device", "backend")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument("slide", type=Path, metavar="SLIDE")
+    parser.add_argument(
+        "-o", "--out", type=Path, metavar="OUT.zip", help="result file (default: SLIDE's name with -masks.zip, here)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT.zip if it exists")
+    parser.add_argument(
+        "--picture", type=Path, metavar="OUT.png", help="also write a picture of the slide with its cells"
+    )
+    add_result_options(parser)
+    add_work_options(parser)
+    add_mpp(parser)
+    add_json(parser)
+    add_verbose(parser)
+
+
+def add_result_options(parser: argparse.ArgumentParser) -> None:
+    """The options that decide which cells are found and what is stored."""
+    group = parser.add_argument_group("which cells")
+    add = group.add_argument
+    add("--model", metavar="M", help="name or file of a model (default: cyto2 if it is on this machine, else builtin)")
+    diameter = number("the diameter in µm")
+    add("--diam-um", type=diameter, metavar="D", help=f"cell diameter (default {DEFAULTS.diam_um:g})")
+    add("--region", type=region, metavar="X,Y,W,H", help="only this rectangle, in level-0 pixels")
+    add("--otsu", action="store_true", help="only where strict Otsu on the whole slide finds tissue")
+    add("--channel", choices=CHANNELS, help="how the network's input is made from the colours")
+    add(
+        "--cellprob-threshold",
+        type=number("the threshold"),
+        metavar="T",
+        help=f"higher: fewer, smaller cells (default {DEFAULTS.cellprob_threshold:g})",
+    )
+    add(
+        "--flow-threshold",
+        type=number("the threshold"),
+        metavar="T",
+        help=f"lower: stricter about shapes; 0: no check (default {DEFAULTS.flow_threshold:g})",
+    )
+    add("--min-size", type=int, metavar="N", help=f"smallest cell in working pixels (default {DEFAULTS.min_size})")
+    add("--niter", type=int, metavar="N", help=f"steps of the flow dynamics (default {DEFAULTS.niter})")
+    add("--save-flows", action="store_true", help="store the flow field too (larger file; gradXY view)")
+    add(
+        "--downscale",
+        type=number("the factor"),
+        metavar="F",
+        help="divide the stored masks' resolution; the same cells are found (default 1)",
+    )
+
+
+def add_work_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say how the work is cut up and what does it."""
+    group = parser.add_argument_group("how the work is done")
+    add = group.add_argument
+    add("--window", type=int, metavar="N", help=f"pixels segmented at a time (default {DEFAULTS.window})")
+    add("--block", type=int, metavar="N", help="the engine's block side, if it shall differ from the window")
+    add("--no-tile", action="store_true", help="one network pass per window instead of 256-px tiles")
+    add("--batch", type=int, metavar="N", help=f"network tiles at a time (default {DEFAULTS.batch})")
+    add("--workers", type=int, metavar="N", help="compute threads (default: one per core)")
+    add("--device", type=device, metavar="D", help="auto, cpu, cuda, cuda:N or mps (default auto)")
+    add("--backend", metavar="B", help="auto, torch, openvino or openvino-bf16 (default auto)")
+    add("--memory", type=number("the memory"), metavar="GB", help=f"budget (default {DEFAULTS.memory_gb:g})")
+
+
+def params_from(args: argparse.Namespace) -> SegmentParams:
+    """The segmentation parameters that the options ask for. Raises ParameterError, ModelError."""
+    changes: dict[str, Any] = {"model": args.model or _default_model()}
+    for name in _RESULT_FIELDS + _WORK_FIELDS:
+        if (value := getattr(args, name)) is not None:
+            changes[name] = value
+    if args.memory is not None:
+        changes["memory_gb"] = args.memory
+    return SegmentParams(otsu=args.otsu, save_flows=args.save_flows, tile=not args.no_tile, **changes)
+
+
+def _default_model() -> str:
+    from studio.cellseg.models import default_model
+
+    return default_model()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Segment the slide, write result and picture, print the counts."""
+    params = params_from(args)
+    slide = existing(args.slide, "slide")
+    out: Path = args.out or Path(f"{slide.stem}-masks.zip")
+    _refuse_bad_targets(out, args.picture, overwrite=args.overwrite)
+    from studio.cellseg.tasks import segment_task
+
+    with TerminalProgress() as progress:
+        result = segment_task(
+            progress,
+            slide_path=str(slide),
+            mpp=args.mpp,
+            params=params.to_dict(),
+            out=str(out),
+            focus=None,
+            region=args.region,
+            overwrite=args.overwrite,
+        )
+    if args.picture is not None:
+        result["picture"] = str(args.picture)
+        write_picture(slide, out, args.picture, mpp=args.mpp, rect_slide=args.region)
+    if args.json:
+        say_json(result)
+    else:
+        say(summary(result))
+    return 0
+
+
+def _refuse_bad_targets(out: Path, picture: Path | None, *, overwrite: bool) -> None:
+    if out.suffix.lower() != ".zip":
+        raise UsageError(f"The result is a *.zip file; give -o a name such as {out.with_suffix('.zip')}.")
+    if out.exists() and not overwrite:
+        raise UsageError(f"{out} exists already. Give another name with -o, or --overwrite to replace it.")
+    for path in (out, picture):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise UsageError(f"There is no folder {path.absolute().parent} for {path.name}. Make it first.")
+    if picture is not None and picture.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"--picture writes a .png or .jpg file, not {picture.name}.")
+
+
+def summary(result: dict[str, Any]) -> str:
+    """The result in words."""
+    rows, cols = result["shape"]
+    lines = [
+        f"{result['cells']:,} cells in {result['seconds']:.1f} s: {result['out']}",
+        f"model {result['model']}, diameter {result['diam_um']:g} µm, masks {cols} × {rows} px, "
+        f"{result['mpp']:.4g} µm per pixel",
+        f"{result['blocks']} blocks, {result['blocks_skipped']} of them without tissue skipped, "
+        f"{result['resumed_blocks']} from an earlier run; peak memory {result['peak_rss_mb']:.0f} MB",
+    ]
+    if "picture" in result:
+        lines.append(f"picture: {result['picture']}")
+    return "\n".join(lines)
+
+
+def write_picture(
+    slide_path: Path, result: Path, out: Path, *, mpp: float | None, rect_slide: tuple[int, int, int, int] | None
+) -> None:
+    """Draw the slide (or a rectangle of it) with its cells as the window would, without a window."""
+    from PIL import Image
+
+    from studio.cellseg.picture import overlay_picture
+    from studio.cellseg.result import Segmentation
+    from studio.document import OverlayStyle
+    from studio.slide import open_slide
+
+    note(f"Drawing {out}")
+    slide = open_slide(slide_path, mpp=mpp)
+    try:
+        segmentation = Segmentation.load(result)
+        try:
+            rect = rect_slide or (0, 0, *slide.size)
+            style = OverlayStyle(mask=True, outline=True, black_bg=False, alpha=0.5)
+            picture = overlay_picture(slide, segmentation, rect, PICTURE_PX, style)
+        finally:
+            segmentation.close()
+    finally:
+        slide.close()
+    Image.fromarray(picture).save(out)
