@@ -1,0 +1,157 @@
+"""A Ui that records what panels draw and does what the test tells it to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from studio.cellseg.models import ModelInfo
+from studio.document import Document
+from studio.session import Session
+from studio.settings import Settings
+
+
+@dataclass
+class Control:
+    kind: str
+    enabled: bool
+    value: Any
+    tooltip: str = ""
+    items: list[str] = field(default_factory=list)
+
+
+class FakeUi:
+    """Same methods as `studio.gui.ui.Ui`. `press` and `enter` act at the next drawing."""
+
+    def __init__(self) -> None:
+        self.controls: dict[str, Control] = {}
+        self.texts: list[str] = []
+        self.copied: str | None = None
+        self.open_sections: set[str] = set()
+        self._pressed: set[str] = set()
+        self._entered: dict[str, Any] = {}
+
+    def press(self, label: str) -> None:
+        self._pressed.add(label)
+
+    def enter(self, label: str, value: Any) -> None:
+        self._entered[label] = value
+
+    def begin(self) -> None:
+        self.controls.clear()
+        self.texts.clear()
+
+    def end(self) -> None:
+        unused = (self._pressed | set(self._entered)) - {n for n, c in self.controls.items() if c.enabled}
+        self._pressed.clear()
+        self._entered.clear()
+        assert not unused, f"not drawn or not enabled: {unused}"
+
+    def _note(self, label: str, kind: str, enabled: bool, value: Any, tooltip: str, items: Sequence[str] = ()) -> None:
+        assert label not in self.controls, f"two controls are called {label!r}"
+        assert tooltip, f"{label!r} has no tooltip"
+        self.controls[label] = Control(kind, enabled, value, tooltip, list(items))
+
+    def _value(self, label: str, kind: str, value: Any, enabled: bool, tooltip: str, items: Sequence[str] = ()) -> Any:
+        self._note(label, kind, enabled, value, tooltip, items)
+        return self._entered.get(label, value) if enabled else value
+
+    def button(self, label, *, enabled=True, width=0.0, tooltip="", primary=False) -> bool:
+        self._note(label, "button", enabled, None, tooltip)
+        return enabled and label in self._pressed
+
+    def radio(self, label, active, *, enabled=True, tooltip="") -> bool:
+        self._note(label, "radio", enabled, active, tooltip)
+        return enabled and label in self._pressed
+
+    def checkbox(self, label, value, *, enabled=True, tooltip="") -> bool:
+        return self._value(label, "checkbox", value, enabled, tooltip)
+
+    def slider(self, label, value, low, high, *, fmt="%.2f", enabled=True, tooltip="") -> float:
+        return self._value(label, "slider", value, enabled, tooltip)
+
+    def number(
+        self, label, value, *, step=0.1, fmt="%.2f", low=None, high=None, enabled=True, tooltip="", error=None
+    ) -> float:
+        return self._value(label, "number", value, enabled, tooltip)
+
+    def integer(self, label, value, *, step=1, low=None, high=None, enabled=True, tooltip="", error=None) -> int:
+        return self._value(label, "integer", value, enabled, tooltip)
+
+    def combo(self, label, index, items, *, enabled=True, tooltip="") -> int:
+        return self._value(label, "combo", index, enabled, tooltip, items)
+
+    def text(self, s, *, dim=False, color=None, wrap=True) -> None:
+        self.texts.append(s)
+
+    heading = text
+
+    def progress(self, fraction, text) -> None:
+        assert 0 <= fraction <= 1
+        self.texts.append(text)
+
+    def copy(self, text) -> None:
+        self.copied = text
+
+    def separator(self) -> None: ...
+
+    def spacing(self) -> None: ...
+
+    def same_line(self) -> None: ...
+
+    @contextmanager
+    def section(self, label, default_open=True) -> Iterator[bool]:
+        yield default_open or label in self.open_sections
+
+
+def model(name: str, *, installed: bool = True, size_mb: float | None = None) -> ModelInfo:
+    return ModelInfo(
+        name=name,
+        title=name.capitalize(),
+        kind="builtin" if name == "builtin" else "cellpose",
+        path=None,
+        installed=installed,
+        size_mb=size_mb,
+        diam_mean=30.0,
+        channels="auto",
+        has_size_model=False,
+        description=f"About {name}.",
+    )
+
+
+@dataclass
+class FakeContext:
+    ui: FakeUi
+    actions: Session
+
+    @property
+    def document(self) -> Document:
+        return self.actions.document
+
+    @property
+    def settings(self) -> Settings:
+        return self.actions.settings
+
+    def notify(self, level, text) -> None:
+        self.actions.notify(level, text)
+
+    def draw(self, panel) -> None:
+        """Draw a panel once, with the presses and entries the test asked for, and once more to see the outcome."""
+        for _ in range(2):
+            self.ui.begin()
+            panel.draw(self)
+            self.ui.end()
+
+
+@pytest.fixture
+def ctx(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeContext]:
+    listed = [model("builtin"), model("cyto2", installed=False, size_mb=26.0)]
+    monkeypatch.setattr("studio.cellseg.models.list_models", lambda: listed)
+    monkeypatch.setattr("studio.cellseg.models.default_model", lambda: "builtin")
+    session = Session(Settings())
+    yield FakeContext(FakeUi(), session)
+    session.close()

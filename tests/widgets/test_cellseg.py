@@ -1,0 +1,219 @@
+"""The cell segmentation panel: its controls, what enables them, and what they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studio.cellseg.memory import ArraySource
+from studio.cellseg.source import MaskGeometry
+from studio.core.jobs import Job, JobState
+from studio.document import Overlay
+from studio.slide import WSI
+from studio.widgets.cellseg import CellSegPanel
+
+MAIN = {
+    "Model", "Auto-detect diameter", "Manual", "Diameter", "Preview", "Otsu threshold", "Save flows", "Segment",
+    "Export", "Mask", "Outline", "Centroid", "gradXY", "Black BG", "Alpha", "Reset",
+}  # fmt: skip
+ADVANCED = {"Window", "Tile", "Downscale", "Workers"}
+
+
+@pytest.fixture
+def panel() -> CellSegPanel:
+    return CellSegPanel()
+
+
+@pytest.fixture
+def calls(ctx: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the panel asks of the session instead of it being done."""
+    made: list[str] = []
+    for name in ("preview", "segment", "ask_export_path"):
+        monkeypatch.setattr(type(ctx.actions), name, lambda _self, name=name: made.append(name))
+    return made
+
+
+@pytest.fixture
+def slide(ctx: Any, sample_slide: Any) -> WSI:
+    slide = WSI(sample_slide)
+    ctx.document.set_slide(slide)
+    return slide
+
+
+def show_cells(ctx: Any, *, flows: bool) -> None:
+    labels = np.zeros((1000, 1000), np.uint32)
+    for cell in range(10):
+        labels[cell * 10 : cell * 10 + 5, :5] = cell + 1
+    geometry = MaskGeometry((1000, 1000), 2.0, 2.0, mpp=0.5)
+    source = ArraySource(labels, geometry, flows=np.zeros((1000, 1000, 3), np.float16) if flows else None)
+    ctx.document.set_overlay(Overlay(source, "preview", ctx.document.params))
+
+
+def test_every_control_of_the_documentation_is_there(ctx: Any, panel: CellSegPanel) -> None:
+    ctx.draw(panel)
+    assert set(ctx.ui.controls) >= MAIN
+    assert not ADVANCED & set(ctx.ui.controls)
+    ctx.ui.open_sections.add("Advanced")
+    ctx.draw(panel)
+    assert set(ctx.ui.controls) >= MAIN | ADVANCED
+
+
+def test_without_a_slide_nothing_can_be_run(ctx: Any, panel: CellSegPanel) -> None:
+    ctx.draw(panel)
+    for label in ("Preview", "Segment", "Export"):
+        assert not ctx.ui.controls[label].enabled
+    assert "Open a slide" in ctx.ui.controls["Preview"].tooltip
+
+
+def test_the_model_list_says_what_is_here(ctx: Any, panel: CellSegPanel) -> None:
+    ctx.draw(panel)
+    assert ctx.ui.controls["Model"].items == ["Builtin (installed)", "Cyto2 (download, 26 MB)"]
+    ctx.ui.enter("Model", 1)
+    ctx.draw(panel)
+    assert ctx.document.params.model == "cyto2"
+    assert "About cyto2." in ctx.ui.texts
+
+
+def test_a_model_by_path_stays_chosen(ctx: Any, panel: CellSegPanel) -> None:
+    ctx.actions.set_params(model="/models/mine.pt")
+    ctx.draw(panel)
+    assert ctx.ui.controls["Model"].items[-1] == "/models/mine.pt"
+    assert ctx.document.params.model == "/models/mine.pt"
+
+
+def test_auto_closes_the_whole_slide_section_and_manual_opens_it(
+    ctx: Any, panel: CellSegPanel, slide: WSI, calls: list[str]
+) -> None:
+    ctx.draw(panel)
+    assert ctx.ui.controls["Segment"].enabled
+    ctx.ui.press("Auto-detect diameter")
+    ctx.draw(panel)
+    for label in ("Segment", "Otsu threshold", "Save flows", "Diameter"):
+        assert not ctx.ui.controls[label].enabled
+    assert any("Manual" in text for text in ctx.ui.texts)
+    assert ctx.ui.controls["Preview"].enabled
+    ctx.ui.press("Manual")
+    ctx.draw(panel)
+    ctx.ui.press("Segment")
+    ctx.draw(panel)
+    assert calls == ["segment"]
+
+
+def test_preview_button(ctx: Any, panel: CellSegPanel, slide: WSI, calls: list[str]) -> None:
+    ctx.ui.press("Preview")
+    ctx.draw(panel)
+    assert calls == ["preview"]
+
+
+def test_diameter_takes_fractions_and_refuses_nonsense(ctx: Any, panel: CellSegPanel) -> None:
+    ctx.ui.enter("Diameter", 8.35)
+    ctx.draw(panel)
+    assert ctx.document.params.diam_um == 8.35
+    ctx.ui.enter("Diameter", -1.0)
+    ctx.draw(panel)
+    assert ctx.document.params.diam_um == 8.35
+    assert [t.level for t in ctx.actions.toasts] == ["error"]
+    assert ctx.ui.controls["Diameter"].value == 8.35
+
+
+def test_advanced_controls_change_the_parameters(ctx: Any, panel: CellSegPanel) -> None:
+    ctx.ui.open_sections.add("Advanced")
+    wanted = {
+        "Window": ("window", 512),
+        "Tile": ("tile", False),
+        "Downscale": ("downscale", 2.0),
+        "Workers": ("workers", 1),
+        "Cell probability": ("cellprob_threshold", -1.5),
+        "Flow error": ("flow_threshold", 0.8),
+        "Min size": ("min_size", 30),
+    }
+    for label, (name, value) in wanted.items():
+        ctx.ui.enter(label, value)
+        ctx.draw(panel)
+        assert getattr(ctx.document.params, name) == value
+    ctx.ui.enter("Channel", 2)
+    ctx.draw(panel)
+    assert ctx.document.params.channel == "red"
+    ctx.ui.press("Defaults")
+    ctx.draw(panel)
+    assert ctx.document.params.window == 1024
+    assert ctx.actions.toasts == []
+
+
+def test_whole_slide_options(ctx: Any, panel: CellSegPanel) -> None:
+    ctx.ui.enter("Otsu threshold", True)
+    ctx.ui.enter("Save flows", True)
+    ctx.draw(panel)
+    assert ctx.document.params.otsu
+    assert ctx.document.params.save_flows
+
+
+def test_a_running_job_shows_its_progress_and_can_be_cancelled(
+    ctx: Any, panel: CellSegPanel, slide: WSI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled: list[Job] = []
+    monkeypatch.setattr(type(ctx.actions), "cancel", lambda _self, job=None: cancelled.append(job))
+    ctx.draw(panel)
+    assert "Cancel" not in ctx.ui.controls
+    job = Job(1, "Segment", state=JobState.RUNNING, message="Segmenting x")
+    job.note_start(40, "", 0)
+    job.done = 10
+    ctx.actions.jobs.append(job)
+    ctx.ui.press("Cancel")
+    ctx.draw(panel)
+    assert cancelled == [job]
+    assert "Segmenting x" in ctx.ui.texts
+    assert any(text.startswith("25 %") and "left" in text for text in ctx.ui.texts)
+    job.cancel_asked = True
+    ctx.draw(panel)
+    assert not ctx.ui.controls["Cancel"].enabled
+    job.state = JobState.CANCELLED
+    ctx.draw(panel)
+    assert "Cancel" not in ctx.ui.controls
+
+
+def test_preview_and_run_at_once_have_a_cancel_each(ctx: Any, panel: CellSegPanel, slide: WSI) -> None:
+    run, preview = Job(1, "Segment", state=JobState.RUNNING), Job(2, "Preview", state=JobState.RUNNING)
+    ctx.actions.jobs += [run, preview]
+    ctx.actions._segment_job = run
+    ctx.draw(panel)
+    assert {"Cancel", "Cancel preview"} <= set(ctx.ui.controls)
+
+
+def test_the_result_is_counted(ctx: Any, panel: CellSegPanel, slide: WSI) -> None:
+    show_cells(ctx, flows=False)
+    ctx.draw(panel)
+    # 1000 x 1000 px of 0.5 µm are 0.25 mm².
+    assert any("10 cells" in text and "40 per mm²" in text for text in ctx.ui.texts)
+    assert ctx.ui.controls["Export"].enabled
+
+
+def test_gradxy_needs_flows(ctx: Any, panel: CellSegPanel, slide: WSI) -> None:
+    show_cells(ctx, flows=False)
+    ctx.draw(panel)
+    assert not ctx.ui.controls["gradXY"].enabled
+    assert "Save flows" in ctx.ui.controls["gradXY"].tooltip
+    show_cells(ctx, flows=True)
+    ctx.ui.enter("gradXY", True)
+    ctx.draw(panel)
+    assert ctx.document.style.gradxy
+
+
+def test_view_controls_begin_as_documented_and_reset(ctx: Any, panel: CellSegPanel) -> None:
+    ctx.draw(panel)
+    values = {label: ctx.ui.controls[label].value for label in ("Mask", "Outline", "Centroid", "gradXY", "Black BG")}
+    assert values == {"Mask": True, "Outline": False, "Centroid": False, "gradXY": False, "Black BG": True}
+    ctx.ui.enter("Centroid", True)
+    ctx.ui.enter("Alpha", 0.4)
+    ctx.draw(panel)
+    ctx.ui.enter("Outline", True)
+    ctx.draw(panel)
+    assert ctx.document.style.layers == ["outline", "centroid"]
+    assert ctx.document.style.alpha == 0.4
+    assert not ctx.document.style.black_bg
+    ctx.ui.press("Reset")
+    ctx.draw(panel)
+    assert ctx.document.style.layers == ["mask"]
+    assert ctx.document.style.black_bg

@@ -1,0 +1,97 @@
+"""The slide, settings and extensions panels, and the table of panels."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio.gui.panel import Panel
+from studio.settings import Settings
+from studio.slide import WSI
+from studio.widgets import PANELS
+from studio.widgets.extensions import ExtensionsPanel
+from studio.widgets.settings import SettingsPanel
+from studio.widgets.slide import SlidePanel
+
+
+def test_every_panel_of_the_table_exists() -> None:
+    assert [spec.name for spec in PANELS] == ["slide", "cellseg", "settings", "extensions"]
+    for spec in PANELS:
+        module, _, name = spec.target.partition(":")
+        assert isinstance(getattr(importlib.import_module(module), name)(), Panel)
+
+
+def test_listing_the_panels_imports_none() -> None:
+    code = "import sys, studio.widgets; print([m for m in sys.modules if m.startswith('studio.widgets.')])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_slide_panel_without_a_slide(ctx: Any) -> None:
+    ctx.draw(SlidePanel())
+    assert ctx.ui.controls == {}
+    assert "No slide" in ctx.ui.texts[0]
+
+
+def test_slide_panel_tells_what_is_open(ctx: Any, sample_slide: Path) -> None:
+    slide = WSI(sample_slide)
+    ctx.document.set_slide(slide)
+    ctx.draw(SlidePanel())
+    text = "\n".join(ctx.ui.texts)
+    assert sample_slide.name in text
+    assert "2,220 × 2,967 px, 1.11 × 1.48 mm" in text
+    assert "0.499 µm per pixel" in text
+    ctx.ui.press("Copy path")
+    ctx.draw(SlidePanel())
+    assert ctx.ui.copied == str(slide.path)
+    ctx.ui.press("Close")
+    ctx.draw(SlidePanel())
+    assert ctx.document.slide is None
+
+
+def test_slide_panel_sets_a_missing_pixel_size(ctx: Any, tmp_path: Path) -> None:
+    path = tmp_path / "plain.png"
+    Image.fromarray(np.full((300, 400, 3), 230, np.uint8)).save(path)
+    ctx.document.set_slide(WSI(path))
+    panel = SlidePanel()
+    ctx.draw(panel)
+    assert any("segmentation needs it" in text for text in ctx.ui.texts)
+    ctx.ui.enter("Pixel size", 0.25)
+    ctx.draw(panel)
+    assert ctx.document.slide.mpp is None
+    ctx.ui.press("Set pixel size")
+    ctx.draw(panel)
+    assert ctx.document.slide.mpp == 0.25
+    assert any("set by hand" in text for text in ctx.ui.texts)
+    assert not ctx.ui.controls["Set pixel size"].enabled
+
+
+def test_settings_panel_changes_and_remembers(ctx: Any, tmp_path: Path) -> None:
+    ctx.settings.path = tmp_path / "settings.json"
+    ctx.settings.recent = ["/a.svs"]
+    ctx.ui.enter("UI scale", 1.25)
+    ctx.ui.enter("Theme", 1)
+    ctx.ui.press("Clear recent files")
+    ctx.draw(SettingsPanel())
+    ctx.settings.flush()
+    again = Settings.load(tmp_path / "settings.json")
+    assert (again.ui_scale, again.theme, again.recent) == (1.25, "light", [])
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_extensions_panel_switches_and_remembers(ctx: Any, tmp_path: Path, wanted: bool) -> None:
+    ctx.settings.path = tmp_path / "settings.json"
+    ctx.settings.extensions["cellseg"] = not wanted
+    ctx.ui.enter("Cell Segmentation", wanted)
+    ctx.draw(ExtensionsPanel())
+    assert ctx.ui.controls["Cell Segmentation"].value is wanted
+    assert not {"Settings", "Extensions"} & set(ctx.ui.controls)
+    ctx.settings.flush()
+    assert Settings.load(tmp_path / "settings.json").extensions == {"cellseg": wanted}
