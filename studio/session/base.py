@@ -38,7 +38,8 @@ class _Watch:
     job: Job
     apply: Apply
     failed: Apply | None
-    quiet: bool
+    cancelled: str | None
+    """What to say when it was cancelled; None: nothing."""
 
 
 class JobHost:
@@ -142,10 +143,16 @@ class JobHost:
         self.settings.flush()
 
     def _watch(
-        self, job: Job, apply: Apply, *, failed: Apply | None = None, visible: bool = True, quiet: bool = False
+        self,
+        job: Job,
+        apply: Apply,
+        *,
+        failed: Apply | None = None,
+        visible: bool = True,
+        cancelled: str | None = None,
     ) -> Job:
         """Call `apply(job)` when it is done; say so in a toast (unless `failed` does) when it isn't."""
-        self._watches.append(_Watch(job, apply, failed, quiet))
+        self._watches.append(_Watch(job, apply, failed, cancelled))
         if visible:
             self.jobs.append(job)
             finished = [old for old in self.jobs if old.state.final]
@@ -168,8 +175,8 @@ class JobHost:
                 watch.failed(job)
             elif job.state is JobState.FAILED:
                 self.notify("error", job.error or f"{job.title} failed.")
-            elif not watch.quiet and job in self.jobs:
-                self.notify("info", f"{job.title} cancelled.")
+            elif watch.cancelled is not None:
+                self.notify("info", watch.cancelled)
         except StudioError as error:
             self.notify("error", str(error))
         except Exception as error:  # the job runner is one of the three boundaries

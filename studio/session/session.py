@@ -17,6 +17,7 @@ from studio.resources import resource
 from studio.session import files
 from studio.session.slides import SlideSession
 from studio.session.state import PathDialog
+from studio.session.terminal import TerminalBar
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ NO_CELLS = (
     "or lower the cell probability threshold under Advanced."
 )
 
+RESUMABLE = "What was done so far is kept: press Segment with the same settings to go on from there."
+
 
 class Session(SlideSession):
     """Everything the window can do. Panels call it as `ctx.actions`; main thread only."""
@@ -51,7 +54,14 @@ class Session(SlideSession):
         self._segment_job: Job | None = None
         self._export_job: Job | None = None
         self._downloads: dict[str, Job] = {}
+        self._terminal = TerminalBar()
         self.document.params = self._default_params()
+
+    def update(self) -> bool:
+        """Once a frame: take in what the workers did. Whether anything to draw changed."""
+        changed = super().update()
+        self._terminal.show(self._segment_job)
+        return changed
 
     def sample_slide(self) -> Path:
         """The H&E slide that travels with the program."""
@@ -268,7 +278,7 @@ class Session(SlideSession):
             f"{TASKS}:preview_task", kwargs, title="Preview", stamp=self.document.slide_version
         )
         job.message = "Segmenting current view"
-        self._preview_job = self._watch(job, lambda done: self._apply_preview(done, params, auto), quiet=True)
+        self._preview_job = self._watch(job, lambda done: self._apply_preview(done, params, auto))
 
     def _apply_preview(self, job: Job, asked: SegmentParams, auto: bool) -> None:
         if job.stamp != self.document.slide_version:
@@ -302,7 +312,12 @@ class Session(SlideSession):
         job = self._batch.submit(f"{TASKS}:segment_task", kwargs, title="Segment", stamp=self.document.slide_version)
         job.message = f"Segmenting {slide.name}"
         name, fingerprint = slide.name, slide.fingerprint
-        self._segment_job = self._watch(job, lambda done: self._apply_segment(done, name, fingerprint))
+        self._segment_job = self._watch(
+            job,
+            lambda done: self._apply_segment(done, name, fingerprint),
+            failed=lambda done: self.notify("error", f"{done.error} {RESUMABLE}"),
+            cancelled=f"Segmentation stopped. {RESUMABLE}",
+        )
 
     def _apply_segment(self, job: Job, name: str, fingerprint: str) -> None:
         result = cast("dict[str, Any]", job.result)

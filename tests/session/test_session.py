@@ -226,7 +226,7 @@ def test_cancel_stops_the_run_first(opened: Any) -> None:
     assert opened.batch.calls[-1][0].state is JobState.CANCELLED
     assert opened.session.previewing
     opened.session.update()
-    assert opened.said("info", "Segment cancelled")
+    assert opened.said("info", "Segmentation stopped", "go on from there")
     assert opened.session.why_not_segment() is None
 
 
