@@ -1,0 +1,24 @@
+"""Arithmetic of grids and rectangles that more than one part needs."""
+
+from __future__ import annotations
+
+
+def cell_range(start: int, stop: int, cell: int, length: int) -> range:
+    """Indices of the grid cells of size `cell` that [start, stop) touches, within [0, length)."""
+    first = max(0, start)
+    last = min(stop, length)
+    if last <= first:
+        return range(0)
+    return range(first // cell, (last - 1) // cell + 1)
+
+
+def overlap(start: int, stop: int, low: int, high: int) -> tuple[int, int]:
+    """[start, stop) cut to [low, high); empty, with both ends equal, where they don't meet."""
+    first = min(max(start, low), high)
+    return first, max(first, min(stop, high))
+
+
+def working_shape(size_slide: tuple[int, int], scale: float) -> tuple[int, int]:
+    """(rows, columns) of the lattice with `scale` slide pixels to a pixel over a slide of (width, height)."""
+    width, height = size_slide
+    return max(1, round(height / scale)), max(1, round(width / scale))

@@ -1,0 +1,193 @@
+"""Slides through OpenSlide: Aperio, Hamamatsu, Leica, MIRAX, DICOM, tiled TIFF and its other formats."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.errors import SlideError
+from studio.slide.mpp import find_mpp
+
+
+def detect(path: Path) -> str | None:
+    """OpenSlide's name for the file's format, or None where it knows none."""
+    import openslide
+
+    vendor: str | None = openslide.OpenSlide.detect_format(str(path))
+    return vendor
+
+
+class _Handle:
+    """An OpenSlide handle that is closed when the last thread inside it leaves."""
+
+    def __init__(self, path: Path) -> None:
+        self.slide = _open(path)
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._retired = False
+
+    def enter(self) -> bool:
+        """Come in to read; False when the handle is on its way out."""
+        with self._lock:
+            if self._retired:
+                return False
+            self._inside += 1
+            return True
+
+    def leave(self) -> None:
+        """Go out; the last one of a retired handle closes it."""
+        with self._lock:
+            self._inside -= 1
+            close = self._retired and self._inside == 0
+        if close:
+            self.slide.close()
+
+    def retire(self) -> None:
+        """Let nobody in any more, and close as soon as nobody is inside."""
+        with self._lock:
+            close = not self._retired and self._inside == 0
+            self._retired = True
+        if close:
+            self.slide.close()
+
+
+class OpenSlideReader:
+    """Reads through one shared handle; OpenSlide's reads run side by side and release the GIL.
+
+    An error is final for the handle it happened in, for all its threads. So a
+    read that failed is tried once more in a fresh handle of its own, and the
+    place that fails there too is never again read through the shared one.
+    """
+
+    def __init__(self, path: Path, vendor: str) -> None:
+        self.vendor = vendor
+        self._path = path
+        self._lock = threading.Lock()
+        self._closed = False
+        self._bad: set[tuple[int, int, int]] = set()
+        self._handle: _Handle | None = _Handle(path)
+        slide = self._handle.slide
+        self.properties: Mapping[str, str] = MappingProxyType(dict(slide.properties))
+        self.level_sizes: tuple[tuple[int, int], ...] = tuple((int(w), int(h)) for w, h in slide.level_dimensions)
+        self._downsamples: tuple[float, ...] = tuple(float(d) for d in slide.level_downsamples)
+        self.level_downsamples = tuple(
+            _exact_downsample(self.level_sizes[0], size, mean)
+            for size, mean in zip(self.level_sizes, self._downsamples, strict=True)
+        )
+        self.reading = find_mpp(self.properties)
+
+    def read(self, level: int, x_level: int, y_level: int, w: int, h: int) -> NDArray[np.uint8]:
+        """RGB (h, w, 3) of a rectangle of a level, white where there is nothing."""
+        place = (level, x_level, y_level)
+        # OpenSlide takes level-0 coordinates and divides them by its own mean downsample.
+        mean = self._downsamples[level]
+        where = (round(x_level * mean), round(y_level * mean))
+        if place not in self._bad:
+            handle = self._enter()
+            try:
+                return _rgb_on_white(handle.slide.read_region(where, level, (w, h)))
+            except _openslide_error():
+                self._drop(handle)
+            finally:
+                handle.leave()
+        return self._read_alone(place, where, (w, h))
+
+    def associated_images(self) -> dict[str, NDArray[np.uint8]]:
+        """Label, macro, thumbnail; those that can't be decoded are left out."""
+        found: dict[str, NDArray[np.uint8]] = {}
+        handle = _Handle(self._path)
+        for name in list(handle.slide.associated_images):
+            try:
+                found[name] = _rgb_on_white(handle.slide.associated_images[name])
+            except _openslide_error():
+                handle.retire()
+                handle = _Handle(self._path)
+        handle.retire()
+        return found
+
+    def close(self) -> None:
+        """Let go of the file; threads that read finish what they are at."""
+        with self._lock:
+            self._closed = True
+            handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.retire()
+
+    def _enter(self) -> _Handle:
+        with self._lock:
+            while True:
+                if self._closed:
+                    raise SlideError(f"{self._path.name} was closed while it was being read. Open it again.")
+                if self._handle is None:
+                    self._handle = _Handle(self._path)
+                if self._handle.enter():
+                    return self._handle
+                self._handle = None
+
+    def _drop(self, handle: _Handle) -> None:
+        with self._lock:
+            if self._handle is handle:
+                self._handle = None
+        handle.retire()
+
+    def _read_alone(
+        self, place: tuple[int, int, int], where: tuple[int, int], size: tuple[int, int]
+    ) -> NDArray[np.uint8]:
+        level, x, y = place
+        if self._closed:
+            raise SlideError(f"{self._path.name} was closed while it was being read. Open it again.")
+        handle = _Handle(self._path)
+        try:
+            rgb = _rgb_on_white(handle.slide.read_region(where, level, size))
+        except _openslide_error() as error:
+            self._bad.add(place)
+            raise SlideError(
+                f"{self._path.name} can't be read at level {level}, x {x}, y {y} ({size[0]} × {size[1]} px): {error}. "
+                "The file may be damaged or cut short: copy it again from where it came."
+            ) from error
+        finally:
+            handle.retire()
+        self._bad.discard(place)
+        return rgb
+
+
+def _open(path: Path) -> Any:
+    import openslide
+
+    try:
+        return openslide.OpenSlide(str(path))
+    except (openslide.OpenSlideError, OSError) as error:
+        raise SlideError(
+            f"{path.name} can't be opened: {error}. The file may be damaged or cut short, or parts of it missing: "
+            "copy it again from where it came, with the files that belong to it."
+        ) from error
+
+
+def _openslide_error() -> Any:
+    import openslide
+
+    return openslide.OpenSlideError
+
+
+def _exact_downsample(full: tuple[int, int], size: tuple[int, int], mean: float) -> float:
+    """A whole number where the level's size is the slide's divided by it and rounded, else OpenSlide's mean."""
+    whole = round(mean)
+    if whole >= 1 and all(abs(a / whole - b) < 1 for a, b in zip(full, size, strict=True)):
+        return float(whole)
+    return mean
+
+
+def _rgb_on_white(image: Any) -> NDArray[np.uint8]:
+    rgba: NDArray[np.uint8] = np.asarray(image.convert("RGBA") if image.mode != "RGBA" else image)
+    rgb: NDArray[np.uint8] = np.ascontiguousarray(rgba[..., :3])
+    alpha = rgba[..., 3]
+    if alpha.min(initial=255) == 255:
+        return rgb
+    part = alpha[..., None].astype(np.uint16)
+    return ((rgb * part + 255 * (255 - part) + 127) // 255).astype(np.uint8)

@@ -1,0 +1,105 @@
+"""Where a slide has tissue: Otsu's threshold over a small picture of the whole slide.
+
+Brightfield is told from glass by its saturation, fluorescence from its dark
+background by brightness. One threshold for the slide (Otsu 1979, on a
+256-bin histogram), so what is skipped never depends on how the slide is cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+TISSUE_PX = 2048
+"""Longest side of the picture that the mask is made from."""
+
+_MEDIAN_PX = 5
+_NOISE = 8
+"""Saturation or brightness, of 255, that JPEG noise on an empty slide reaches: less is never tissue."""
+_DARK = 70
+_DARK_LOW = 45
+
+
+@dataclass(frozen=True)
+class TissueMask:
+    """Tissue (True) and background over the whole slide."""
+
+    mask: NDArray[np.bool_]
+    """(rows, columns), `scale` slide pixels to a pixel, from the slide's top left."""
+    scale: float
+    threshold: int
+    """Otsu's threshold, 0 to 255, of saturation (brightfield) or brightness (fluorescence)."""
+    fluorescence: bool = False
+    _sums: NDArray[np.int64] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        sums = np.zeros((self.mask.shape[0] + 1, self.mask.shape[1] + 1), np.int64)
+        sums[1:, 1:] = self.mask.astype(np.int64).cumsum(axis=0).cumsum(axis=1)
+        object.__setattr__(self, "_sums", sums)
+
+    @property
+    def share(self) -> float:
+        """Part of the slide that is tissue, 0 to 1."""
+        return float(self.mask.mean())
+
+    def covers(self, x: float, y: float, w: float, h: float) -> bool:
+        """True if any tissue lies in the rectangle (slide pixels)."""
+        return self._count(x, y, w, h)[0] > 0
+
+    def part(self, x: float, y: float, w: float, h: float) -> float:
+        """Part of the rectangle (slide pixels) that is tissue, 0 to 1, of what lies on the slide."""
+        tissue, total = self._count(x, y, w, h)
+        return tissue / total if total else 0.0
+
+    def _count(self, x: float, y: float, w: float, h: float) -> tuple[int, int]:
+        rows, cols = self.mask.shape
+        # Whole mask pixels, outwards: a sliver of tissue in the rectangle is tissue.
+        left, right = (int(np.clip(f(v / self.scale), 0, cols)) for f, v in ((np.floor, x), (np.ceil, x + w)))
+        top, bottom = (int(np.clip(f(v / self.scale), 0, rows)) for f, v in ((np.floor, y), (np.ceil, y + h)))
+        if right <= left or bottom <= top:
+            return 0, 0
+        sums = self._sums
+        inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+        return int(inside), (right - left) * (bottom - top)
+
+
+def find_tissue(rgb: NDArray[np.uint8], scale: float) -> TissueMask:
+    """The tissue in a small RGB picture (rows, columns, 3) of a slide, `scale` slide pixels to a pixel."""
+    from scipy.ndimage import median_filter
+
+    dark = looks_fluorescent(rgb)
+    value = rgb.max(axis=2) if dark else saturation(rgb)
+    smooth = median_filter(value, size=_MEDIAN_PX, mode="nearest") if min(value.shape) >= _MEDIAN_PX else value
+    threshold = otsu(smooth)
+    return TissueMask(smooth > max(threshold, _NOISE), scale, threshold, dark)
+
+
+def saturation(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Saturation (of HSV), 0 to 255, of an RGB picture."""
+    high = rgb.max(axis=2).astype(np.int32)
+    low = rgb.min(axis=2).astype(np.int32)
+    relative: NDArray[np.int32] = (high - low) * 255 // np.maximum(high, 1)
+    return relative.astype(np.uint8)
+
+
+def looks_fluorescent(rgb: NDArray[np.uint8]) -> bool:
+    """True for a picture on a dark background."""
+    brightest = rgb.max(axis=2)
+    return bool(np.median(brightest) < _DARK and np.percentile(brightest, 10) < _DARK_LOW)
+
+
+def otsu(values: NDArray[np.uint8]) -> int:
+    """The threshold that parts values best into two classes; the upper one is what lies above it."""
+    counts = np.bincount(values.ravel(), minlength=256).astype(np.float64)
+    below = np.cumsum(counts)
+    sum_below = np.cumsum(counts * np.arange(256))
+    above = below[-1] - below
+    parted = (below > 0) & (above > 0)
+    if not parted.any():
+        # One value everywhere: nothing lies above it.
+        return int(values.flat[0]) if values.size else 0
+    mean_gap = np.zeros(256)
+    mean_gap[parted] = sum_below[parted] / below[parted] - (sum_below[-1] - sum_below[parted]) / above[parted]
+    return int(np.argmax(below * above * mean_gap**2))
