@@ -55,7 +55,7 @@ def to_channels(rgb: NDArray[np.uint8], mode: str) -> NDArray[np.float32]:
 def _mean(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     # Exact in integers first, so that the order of the sum can't matter.
     total = rgb[..., 0].astype(np.uint16) + rgb[..., 1] + rgb[..., 2]
-    return total.astype(np.float32) * np.float32(1 / 3)
+    return np.asarray(total.astype(np.float32) * np.float32(1 / 3))
 
 
 def resolve_channel(channel: str, model: ModelInfo, fluorescence: bool) -> str:

@@ -99,7 +99,8 @@ class _Decoder(nn.Module):
         sources = (*widths[1:], widths[-1])
         self.up = nn.Sequential(
             OrderedDict(
-                (f"res_up_{i}", _UpBlock(a, b, widths[-1])) for i, (a, b) in enumerate(zip(sources, widths, strict=True))
+                (f"res_up_{i}", _UpBlock(n_in, n_out, widths[-1]))
+                for i, (n_in, n_out) in enumerate(zip(sources, widths, strict=True))
             )
         )
         self.upsampling = nn.Upsample(scale_factor=2, mode="nearest")
@@ -128,6 +129,7 @@ class CPNet(nn.Module):
         self.diam_labels = nn.Parameter(torch.full((1,), float(diam_mean)), requires_grad=False)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Output and style."""
         levels = self.downsample(x)
         # A plain mean exports to every back end; the original's dynamic pooling does not.
         style = levels[-1].mean((2, 3))

@@ -1,0 +1,236 @@
+"""Training of a network: from scratch for the embedded model, or onwards from another one."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from studio.cellseg.networks.cpnet import CPNet, load_state
+from studio.cellseg.training.data import Sampler, load_fields, median_diameter, summary, teach_fields
+from studio.core.jobs import NullProgress, Progress
+from studio.errors import ModelError, UsageError
+
+log = logging.getLogger(__name__)
+
+SLIM_WIDTHS = (16, 32, 64, 128)
+"""Widths of the embedded model: a quarter of Cellpose's weights and operations."""
+DIAM_MEAN = 24.0
+"""Pixels across what the embedded model calls the cell diameter (of a nucleus, equivalent circle)."""
+WARM_UP_STEPS = 50
+SAVE_EVERY = 100
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Numbers that decide the outcome of a training, written beside the weights."""
+
+    steps: int = 1200
+    batch: int = 8
+    seed: int = 0
+    widths: tuple[int, ...] = SLIM_WIDTHS
+    diam_mean: float = DIAM_MEAN
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    generated_share: float = 0.12
+    average_decay: float = 0.99
+    bf16: bool = True
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1:
+            raise UsageError("A training needs at least one step and one field a step.")
+
+
+class _Run:
+    """Everything that changes while training, so that it can be saved and taken up again."""
+
+    def __init__(self, settings: TrainSettings, sampler: Sampler, start: CPNet | None, device: torch.device) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.sampler, self.device = settings, sampler, device
+        self.net = start or CPNet(settings.widths, settings.diam_mean)
+        self.net = self.net.to(device, memory_format=torch.channels_last).train()
+        self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        trained = [p for p in self.net.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, settings.learning_rate, weight_decay=settings.weight_decay)
+        self.step = 0
+
+    def advance(self) -> float:
+        """One step on one batch; the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._learning_rate()
+        examples = [self.sampler.example() for _ in range(self.settings.batch)]
+        x = torch.from_numpy(np.stack([e[0] for e in examples])).to(self.device, memory_format=torch.channels_last)
+        target = torch.from_numpy(np.stack([e[1] for e in examples])).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16):
+            y, _ = self.net(x)
+        loss = flow_loss(y.float(), target)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        self.optimizer.step()
+        self._average()
+        self.step += 1
+        return float(loss.item())
+
+    def _learning_rate(self) -> float:
+        s = self.settings
+        if self.step < WARM_UP_STEPS:
+            return s.learning_rate * (self.step + 1) / WARM_UP_STEPS
+        done = (self.step - WARM_UP_STEPS) / max(1, s.steps - WARM_UP_STEPS)
+        return s.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+    def _average(self) -> None:
+        # The mean of the last steps' weights is steadier than any of them; early on it forgets quickly.
+        keep = min(self.settings.average_decay, (self.step + 1) / (self.step + 10))
+        for key, value in self.net.state_dict().items():
+            if value.is_floating_point():
+                self.average[key].lerp_(value, 1 - keep)
+            else:
+                self.average[key].copy_(value)
+
+    def save(self, path: Path) -> None:
+        state = {
+            "step": self.step,
+            "settings": json.dumps(asdict(self.settings), sort_keys=True),
+            "net": self.net.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "sampler": json.dumps(self.sampler.rng.bit_generator.state),
+        }
+        _save_atomically(state, path)
+
+    def load(self, path: Path) -> None:
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            if state["settings"] != json.dumps(asdict(self.settings), sort_keys=True):
+                raise UsageError(f"{path} belongs to a training with other settings; train without --resume.")
+            self.net.load_state_dict(state["net"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.sampler.rng.bit_generator.state = json.loads(state["sampler"])
+            self.average, self.step = state["average"], int(state["step"])
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError) as error:
+            raise UsageError(f"{path} is no checkpoint of this training ({error}).") from error
+
+
+def flow_loss(y: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Cellpose's loss: half the squared error of the fivefold flow plus cross entropy, weighted by pixel.
+
+    `y` (B, 3, T, T) as the network gives it; `target` (B, 4, T, T): foreground, dY, dX, weight.
+    """
+    weight = target[:, 3]
+    flow = ((y[:, :2] - 5 * target[:, 1:3]) ** 2).mean(1) / 2
+    cell = nn.functional.binary_cross_entropy_with_logits(y[:, 2], target[:, 0], reduction="none")
+    return ((flow + cell) * weight).mean()
+
+
+def train(
+    folders: Sequence[Path | str],
+    out: Path | str,
+    *,
+    settings: TrainSettings | None = None,
+    start_from: Path | None = None,
+    resume: bool = False,
+    threads: int = 1,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train a network on the labelled images of some folders and write its weights.
+
+    Args:
+        folders: searched with their subfolders for images with `*_label.tif` or `*_masks.*` beside them. A
+            folder with `meta.json` (its `mpp`) and no labels takes part with a classical teacher's labels.
+            A fixed fifth of the labelled images, chosen by a hash of the name, is left out for `evaluate`.
+        out: weights file; `NAME.json` beside it says how they came about.
+        settings: steps, batch, seed, widths and so on.
+        start_from: weights to go on from (fine-tuning), in place of random ones.
+        resume: go on from `NAME.checkpoint` beside `out`, where there is one.
+        threads: of torch, on the CPU.
+        device: `auto`, `cpu`, `cuda`, `mps`.
+        progress: told of every step; cancelling leaves a checkpoint.
+
+    Raises:
+        UsageError: no labelled image found, or a checkpoint of another training.
+    """
+    settings, progress = settings or TrainSettings(), progress or NullProgress()
+    out = Path(out)
+    torch.set_num_threads(max(1, threads))
+    progress.start(settings.steps, "Reading images")
+    sampler, counts, diameters = _read(folders, settings)
+    run = _Run(settings, sampler, _start(start_from), _device(device))
+    checkpoint = out.with_suffix(".checkpoint")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if resume and checkpoint.is_file():
+        run.load(checkpoint)
+    progress.start(settings.steps, "Training", done=run.step)
+    smooth, history = math.nan, []
+    try:
+        while run.step < settings.steps:
+            loss = run.advance()
+            smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+            if run.step % SAVE_EVERY == 0:
+                run.save(checkpoint)
+                history.append([run.step, round(smooth, 4)])
+                log.info("step %d of %d, loss %.4f", run.step, settings.steps, smooth)
+            progress.advance(1, f"loss {smooth:.3f}")
+    except BaseException:
+        run.save(checkpoint)
+        raise
+    _write(run, out, float(np.median(diameters)) if diameters else settings.diam_mean)
+    report = {"settings": asdict(settings), "data": counts, "loss": history, "diam_mean": settings.diam_mean}
+    out.with_suffix(".json").write_text(json.dumps({"format": 1, "channels": "auto", **report}, indent=1) + "\n")
+    checkpoint.unlink(missing_ok=True)
+    return {"out": str(out), **report}
+
+
+def _read(folders: Sequence[Path | str], settings: TrainSettings) -> tuple[Sampler, dict[str, Any], list[float]]:
+    paths = [Path(folder) for folder in folders]
+    for path in paths:
+        if not path.is_dir():
+            raise UsageError(f"There is no folder {path}.")
+    labelled = load_fields(paths)
+    taught = [field for path in paths for field in teach_fields(path)]
+    if not labelled and not taught:
+        raise UsageError(
+            "No labelled image found. Put NAME_label.tif or NAME_masks.png beside each NAME.png and name that folder."
+        )
+    diameters = [median_diameter(field.labels) for field in labelled]
+    sampler = Sampler(labelled, taught, settings.seed, settings.generated_share)
+    return sampler, summary(labelled + taught), [d for d in diameters if d]
+
+
+def _start(path: Path | None) -> CPNet | None:
+    if path is None:
+        return None
+    try:
+        return load_state(torch.load(path, map_location="cpu", weights_only=True)).train()
+    except (OSError, KeyError, RuntimeError, AttributeError, ValueError) as error:
+        raise ModelError(f"{path} holds no weights of a Cellpose network to go on from.") from error
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _write(run: _Run, out: Path, diam_labels: float) -> None:
+    """Weights as half floats: half the size; what rounding does to the output is far below bf16's error."""
+    state = {k: v.half() if v.is_floating_point() else v for k, v in run.average.items()}
+    state["diam_labels"] = torch.tensor([diam_labels]).half()
+    _save_atomically({k: v.cpu().contiguous() for k, v in state.items()}, out)
+
+
+def _save_atomically(state: dict[str, Any], path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    torch.save(state, part)
+    part.replace(path)
