@@ -7,6 +7,7 @@ costs milliseconds, where importing torch costs a second.
 
 from __future__ import annotations
 
+import importlib
 import io
 import pickle
 import zipfile
@@ -151,7 +152,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         if module.split(".")[0] == "numpy" and name in self._KNOWN:
             if name in ("ndarray", "dtype"):
                 return getattr(np, name)
-            return getattr(np._core.multiarray, name)
+            return getattr(importlib.import_module("numpy._core.multiarray"), name)
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a size model")
 
 
@@ -163,9 +164,11 @@ def read_size_model(path: Path) -> SizeModel:
     """
     try:
         with path.open("rb") as file:
-            version = np.lib.format.read_magic(file)
-            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            reader(file)
+            npy: Any = np.lib.format
+            if npy.read_magic(file) == (1, 0):
+                npy.read_array_header_1_0(file)
+            else:
+                npy.read_array_header_2_0(file)
             content = _ArrayUnpickler(file, encoding="latin1").load()
         values = content.item() if isinstance(content, np.ndarray) else content
         slope = np.asarray(values["A"], np.float64).ravel()

@@ -139,7 +139,7 @@ class CPNet(nn.Module):
 
 def widths_of(state: dict[str, Any]) -> tuple[int, ...]:
     """Channel widths of a CPnet state dict, read off its projections. KeyError when it is no CPnet."""
-    widths = []
+    widths: list[int] = []
     while (key := f"downsample.down.res_down_{len(widths)}.proj.1.weight") in state:
         widths.append(int(state[key].shape[0]))
     if not widths:
