@@ -27,7 +27,7 @@ TIPS = {
     "Model": "The network that finds the cells. Models marked 'download' are fetched when first used.",
     "Auto-detect diameter": "Preview measures the cells in view and fills in their typical diameter.",
     "Manual": "Use the diameter below. The whole slide can be segmented once it is set.",
-    "Diameter": "Expected cell diameter in micrometres, fractions allowed. The slide is scaled by it, so it matters most.",
+    "Diameter": "Expected cell diameter in micrometres, fractions allowed. The slide is scaled by it: it matters most.",
     "Preview": "Segment exactly what is in view, with the same result the whole slide will have there.",
     "Otsu threshold": "Segment only tissue, found by strict Otsu thresholding of the whole slide. "
     "Saves time; doesn't suit all slides (cytology, for one).",

@@ -18,7 +18,14 @@ TIPS = {
     "Close": "Close the slide. A whole-slide run goes on.",
 }
 
-_SOURCES = {"override": "set by hand", "openslide": "from the file", "tiff": "from the file's resolution tags"}
+_SOURCES = {
+    "override": "set by hand",
+    "openslide": "from the file",
+    "vendor": "from the scanner's own entry",
+    "ome": "from OME-XML",
+    "imagej": "from ImageJ's entry",
+    "tiff": "from the file's resolution tags",
+}
 
 
 class SlidePanel(Panel):
@@ -66,6 +73,8 @@ class SlidePanel(Panel):
             ui.text("The file doesn't say how large a pixel is; segmentation needs it.")
         else:
             ui.text(f"{slide.mpp:.4g} µm per pixel ({_SOURCES.get(slide.mpp_source, slide.mpp_source)})")
+        if slide.mpp_note:
+            ui.text(slide.mpp_note, dim=True)
         self._mpp = ui.number("Pixel size", self._mpp, step=0.01, fmt="%.4f", tooltip=TIPS["Pixel size"])
         if ui.button("Set pixel size", enabled=self._mpp != (slide.mpp or 0.0), tooltip=TIPS["Set pixel size"]):
             ctx.actions.set_mpp(self._mpp)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from studio.cellseg.params import SegmentParams
 from studio.core.jobs import Job
 from studio.document import Overlay
-from studio.errors import ParameterError
+from studio.errors import ParameterError, StudioError
 from studio.session import files
 from studio.session.base import JobHost
 from studio.session.state import Question
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from studio.cellseg.result import Segmentation
     from studio.slide import WSI
 
-MPP_RANGE = (0.01, 100.0)
+log = logging.getLogger(__name__)
+
 TYPICAL_MPP = 0.25
 """Suggested where a slide doesn't say; what most 40x scanners give."""
 
@@ -81,11 +82,11 @@ class SlideSession(JobHost):
         if slide is None:
             self.notify("warning", "Open a slide first.")
             return
-        low, high = MPP_RANGE
-        if not math.isfinite(mpp) or not low <= mpp <= high:
-            self.notify("error", f"The pixel size must lie between {low:g} and {high:g} µm, not {mpp:g}.")
+        try:
+            slide.set_mpp(float(mpp))
+        except StudioError as error:
+            self.notify("error", str(error))
             return
-        slide.set_mpp(float(mpp))
         if self.pending_question is not None and self.pending_question.kind == "mpp":
             self.pending_question = None
 
@@ -123,7 +124,10 @@ class SlideSession(JobHost):
         def work(_progress: object) -> object:
             from studio.slide import open_slide
 
-            return open_slide(path, mpp=mpp)
+            slide = open_slide(path, mpp=mpp)
+            # Read here, where waiting for a slow drive stalls no frame; it is kept.
+            log.info("Opened %s, fingerprint %s", path, slide.fingerprint)
+            return slide
 
         def apply(job: Job) -> None:
             slide = cast("WSI", job.result)
