@@ -58,6 +58,10 @@ TIPS = {
 class CellSegPanel(Panel):
     """Draws the document's parameters and calls the session; keeps nothing."""
 
+    def opened(self, ctx: Context) -> None:
+        """Whoever opens this panel will want a preview soon."""
+        ctx.actions.warm_up()
+
     def draw(self, ctx: Context) -> None:
         """Draw all sections."""
         with ctx.ui.section("Model & Cell Diameter") as is_open:

@@ -331,6 +331,16 @@ def test_toasts_repeat_once_and_expire(bench: Any) -> None:
     assert not bench.session.update()
 
 
+def test_warming_up_is_asked_for_once_and_is_no_visible_job(bench: Any) -> None:
+    bench.session.warm_up()
+    bench.session.warm_up()
+    [(_, target, kwargs)] = bench.interactive.calls
+    assert target == "studio.session.warm:warm_up"
+    assert kwargs == {"model": "builtin"}
+    assert bench.session.jobs == []
+    assert bench.session.idle
+
+
 def test_clip_to_slide() -> None:
     assert clip_to_slide((-10, -10, 50, 50), (30, 100)) == (0, 0, 30, 40)
     assert clip_to_slide((40, 0, 10, 10), (30, 100)) is None

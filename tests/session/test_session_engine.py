@@ -1,0 +1,107 @@
+"""The session with its real worker processes and the real engine: preview, run, crash, resume, export."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.core.jobs import Job, JobState
+from studio.session import Session
+from studio.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def session(sample_slide: Path) -> Iterator[Session]:
+    session = Session(Settings())
+    session.set_params(model="builtin", window=512)
+    session.open_path(sample_slide)
+    wait(session, lambda: session.document.slide is not None)
+    yield session
+    session.close()
+
+
+def wait(session: Session, condition: Callable[[], bool], timeout_s: float = 300.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, [t.text for t in session.toasts]
+        session.update()
+        time.sleep(0.01)
+
+
+def job_of(session: Session, title: str) -> Job:
+    return next(job for job in reversed(session.jobs) if job.title == title)
+
+
+def look_at(session: Session, x: float, y: float, side: int) -> None:
+    view = session.document.view
+    view.center_x, view.center_y, view.scale, view.viewport = x, y, 1.0, (side, side)
+
+
+def test_auto_detect_then_preview_finds_cells_in_view(session: Session) -> None:
+    look_at(session, 1100, 1500, 500)
+    session.document.auto_diameter = True
+    session.preview()
+    wait(session, lambda: session.idle)
+    assert job_of(session, "Preview").state is JobState.DONE, [t.text for t in session.toasts]
+    diam_um = session.document.params.diam_um
+    assert 2 < diam_um < 30
+    assert diam_um != 10.0
+    overlay = session.document.overlay
+    assert overlay is not None
+    assert overlay.source.cells > 10
+    centroids = overlay.source.centroids(wsi_dim=True)
+    assert centroids[:, 0].min() >= 850
+    assert centroids[:, 0].max() <= 1350
+    assert overlay.source.has_flows
+
+
+def test_a_run_killed_half_way_resumes_to_the_same_cells(session: Session, tmp_path: Path) -> None:
+    from studio.cellseg.result import Segmentation
+
+    look_at(session, 1100, 1500, 500)
+    session.set_params(otsu=True)
+    session.segment()
+    job = job_of(session, "Segment")
+    wait(session, lambda: job.done >= 2 or job.state.final)
+    pid = session._batch.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait(session, lambda: job.state.final)
+    assert job.state is JobState.FAILED
+    session.update()
+    assert any("go on from there" in toast.text for toast in session.toasts)
+
+    session.segment()
+    wait(session, lambda: session.idle)
+    overlay = session.document.overlay
+    assert overlay is not None, [t.text for t in session.toasts]
+    assert overlay.origin == "run"
+    resumed = np.asarray(Segmentation.load(overlay.path or "").masks)
+
+    session.export(tmp_path / "resumed.zip")
+    session.segment()
+    wait(session, lambda: session.idle)
+    assert session.document.overlay is not None
+    whole = Segmentation.load(session.document.overlay.path or "")
+    np.testing.assert_array_equal(resumed, np.asarray(whole.masks))
+    assert (tmp_path / "resumed.zip").read_bytes() == (session.document.overlay.path or Path()).read_bytes()
+
+
+def test_closing_during_a_run_leaves_no_process(session: Session) -> None:
+    session.segment()
+    job = job_of(session, "Segment")
+    wait(session, lambda: job.done >= 1 or job.state.final)
+    pid = session._batch.pid
+    assert pid is not None
+    session.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert job.state is JobState.CANCELLED
