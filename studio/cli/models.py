@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cli.arguments import PROG, add_json, add_verbose
-from studio.cli.output import say, say_json, say_table
+from studio.cli.arguments import PROG, add_json, add_verbose, device, number
+from studio.cli.output import say, say_fields, say_json, say_table
 from studio.cli.progress import TerminalProgress
+
+AFTER_STOP = "The same command goes on where it stopped; a training needs --resume for that."
 
 if TYPE_CHECKING:
     from studio.cellseg.models import ModelInfo
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = f"""
 {PROG} models list
 {PROG} models download cyto2
+{PROG} models train labelled/ -o mine.pt --start-from builtin --steps 400
 """
 
 
@@ -26,6 +30,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("download", help="fetch a model's weights")
     add.add_argument("name", metavar="NAME", help="a model of `models list`")
     _finish(add, run_download)
+    add = actions.add_parser("train", help="train a network on labelled images")
+    _add_train(add)
+    _finish(add, run_train)
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folders", nargs="+", type=Path, metavar="DIR", help="images with NAME_label.tif or NAME_masks.png beside them")
+    add("-o", "--out", type=Path, required=True, metavar="FILE", help="weights file; FILE's name with .json says how")
+    add("--start-from", metavar="M", help="go on from this model's weights (default: from scratch, slim widths)")
+    add("--steps", type=int, metavar="N", help="batches to train on (default 1200)")
+    add("--batch", type=int, metavar="N", help="fields a batch (default 8)")
+    add("--seed", type=int, metavar="N", help="of everything random (default 0)")
+    add("--learning-rate", type=number("the learning rate"), metavar="R", help="at its highest (default 0.002)")
+    add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
+    add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default auto)")
+    add("--resume", action="store_true", help="go on from the checkpoint of a training that was stopped")
 
 
 def _finish(parser: argparse.ArgumentParser, action: Any) -> None:
@@ -86,4 +107,31 @@ def run_download(args: argparse.Namespace) -> int:
         say_json({"name": info.name, "path": path})
     else:
         say(f"{info.name}: {path}")
+    return 0
+
+
+def run_train(args: argparse.Namespace) -> int:
+    """Train a network and write its weights; Ctrl+C leaves a checkpoint."""
+    from studio.cellseg.models import ensure_weights, resolve_model
+    from studio.cellseg.training.train import TrainSettings, train
+
+    changes = {name: getattr(args, name) for name in ("steps", "batch", "seed", "learning_rate")}
+    settings = TrainSettings(**{name: value for name, value in changes.items() if value is not None})
+    with TerminalProgress() as progress:
+        start = ensure_weights(resolve_model(args.start_from), progress) if args.start_from else None
+        report = train(
+            args.folders,
+            args.out,
+            settings=settings,
+            start_from=start,
+            resume=args.resume,
+            threads=args.threads,
+            device=args.device,
+            progress=progress,
+        )
+    if args.json:
+        say_json(report)
+    else:
+        say(f"weights: {report['out']}")
+        say_fields(report["data"])
     return 0
