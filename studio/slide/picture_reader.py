@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,8 +104,13 @@ def _read_tiff(path: Path) -> tuple[NDArray[np.uint8], dict[str, str]]:
     import tifffile
 
     try:
+        check_tiff_chain(path)
         with tifffile.TiffFile(path) as tiff:
             page = tiff.pages.first
+            if max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0) > (
+                path.stat().st_size
+            ):
+                raise ValueError("its pixels end beyond the end of the file")
             series = tiff.series[0]
             properties = _tiff_properties(page, tiff)
             sizes = dict(zip(series.axes, series.shape, strict=True))
@@ -112,6 +118,34 @@ def _read_tiff(path: Path) -> tuple[NDArray[np.uint8], dict[str, str]]:
             return _to_rgb(_planes_last(series.asarray(), series.axes)), properties
     except tifffile.TiffFileError as error:
         raise ValueError(str(error)) from error
+
+
+def check_tiff_chain(path: Path) -> None:
+    """Raise ValueError where a TIFF's list of images leads beyond the file's end: the mark of one cut short.
+
+    A scanner's slide that lost its end would otherwise pass for a plain picture of its first image.
+    """
+    length = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = "<" if head[:2] == b"II" else ">"
+        is_big = head[2:4] in (b"+\0", b"\0+")
+        # Entry count and next offset are 2 and 4 bytes in a TIFF, 8 and 8 in a BigTIFF; an entry has 12 or 20.
+        count_format, offset_format, entry = ("Q", "Q", 20) if is_big else ("H", "I", 12)
+        count_bytes, offset_bytes = struct.calcsize(count_format), struct.calcsize(offset_format)
+        start = 8 if is_big else 4
+        offset: int = struct.unpack_from(order + offset_format, head, start)[0] if len(head) >= start + 8 else length
+        seen: set[int] = set()
+        while offset and offset not in seen:
+            seen.add(offset)
+            file.seek(offset)
+            raw = file.read(count_bytes)
+            entries = struct.unpack(order + count_format, raw)[0] if len(raw) == count_bytes else 0
+            file.seek(offset + count_bytes + entries * entry)
+            raw = file.read(offset_bytes)
+            if not entries or len(raw) < offset_bytes:
+                raise ValueError("its list of images leads beyond the end of the file")
+            offset = struct.unpack(order + offset_format, raw)[0]
 
 
 def _tiff_properties(page: Any, tiff: Any) -> dict[str, str]:

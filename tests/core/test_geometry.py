@@ -1,0 +1,28 @@
+"""Grid and rectangle arithmetic."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio.core.geometry import cell_range, overlap, working_shape
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "cells"),
+    [(0, 1, [0]), (0, 512, [0]), (511, 513, [0, 1]), (512, 1024, [1]), (-50, 5000, [0, 1, 2]), (-9, 0, []), (7, 7, []),
+     (1100, 1200, [2]), (1200, 1300, [])],
+)  # fmt: skip
+def test_cell_range_is_the_cells_touched_within_the_length(start: int, stop: int, cells: list[int]) -> None:
+    assert list(cell_range(start, stop, 512, 1200)) == cells
+
+
+def test_overlap_is_cut_to_the_bounds_or_empty() -> None:
+    assert overlap(3, 9, 0, 5) == (3, 5)
+    assert overlap(-4, 9, 0, 5) == (0, 5)
+    assert overlap(7, 9, 0, 5) == (5, 5)
+    assert overlap(-9, -7, 0, 5) == (0, 0)
+
+
+def test_working_shape_is_rows_by_columns_and_never_empty() -> None:
+    assert working_shape((2220, 2967), 2.0) == (1484, 1110)
+    assert working_shape((10, 1), 40.0) == (1, 1)
