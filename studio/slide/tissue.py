@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-TISSUE_PX = 2048
+TISSUE_PX = 1024
 """Longest side of the picture that the mask is made from."""
 
 _MEDIAN_PX = 5
