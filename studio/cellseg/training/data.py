@@ -232,14 +232,19 @@ def augment_colour(rng: np.random.Generator, rgb: NDArray[np.uint8], fluorescenc
 
 
 def normalise(rng: np.random.Generator, x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Percentiles to 0…1 as the engine does, shaken: a slide's percentiles are not this field's."""
+    """Percentiles to 0…1 as the engine does, shaken: a slide's percentiles are not this field's.
+
+    In an all but empty field the percentiles say nothing, so the spread has a floor, and what is brighter than
+    any slide's normalisation would leave it is cut: one such field spoils the running statistics of thousands.
+    """
     out = np.empty_like(x)
+    floor = 8.0 if x.max() > 8 else 0.05
     for i, channel in enumerate(x):
         low, high = np.percentile(channel, (1, 99))
-        spread = max(float(high - low), 1e-3)
+        spread = max(float(high - low), floor)
         low = low + spread * rng.normal(-0.02, 0.06)
         spread *= np.exp(rng.normal(0.08, 0.2))
-        out[i] = (channel - low) / spread
+        out[i] = np.clip((channel - low) / spread, -2, 5)
     return out
 
 

@@ -27,6 +27,7 @@ DIAM_MEAN = 24.0
 """Pixels across what the embedded model calls the cell diameter (of a nucleus, equivalent circle)."""
 WARM_UP_STEPS = 50
 SAVE_EVERY = 100
+SETTLE_BATCHES = 40
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,20 @@ class _Run:
                 self.average[key].lerp_(value, 1 - keep)
             else:
                 self.average[key].copy_(value)
+
+    def settle(self) -> None:
+        """Measure the batch statistics anew for the averaged weights, which never ran on a batch themselves."""
+        self.net.load_state_dict(self.average)
+        norms = [m for m in self.net.modules() if isinstance(m, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # a plain mean over all batches
+        self.net.train()
+        with torch.no_grad():
+            for _ in range(SETTLE_BATCHES):
+                examples = [self.sampler.example()[0] for _ in range(self.settings.batch)]
+                self.net(torch.from_numpy(np.stack(examples)).to(self.device, memory_format=torch.channels_last))
+        self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
 
     def save(self, path: Path) -> None:
         state = {
@@ -183,6 +198,7 @@ def train(
     except BaseException:
         run.save(checkpoint)
         raise
+    run.settle()
     _write(run, out, float(np.median(diameters)) if diameters else settings.diam_mean)
     report = {"settings": asdict(settings), "data": counts, "loss": history, "diam_mean": settings.diam_mean}
     out.with_suffix(".json").write_text(json.dumps({"format": 1, "channels": "auto", **report}, indent=1) + "\n")
