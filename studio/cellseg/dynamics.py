@@ -1,0 +1,192 @@
+"""Where the flows lead: Euler steps of every foreground pixel, and the sinks they end in.
+
+The method is Cellpose's (Stringer et al. 2021, Nat. Methods 18:100; Cellpose 3.1
+`dynamics`), written so that it gives the same bits wherever an array is cut
+out of the slide: a position is an integer start and a float32 displacement,
+and ties are broken by slide coordinates. All kernels run without the GIL.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+SINK_MIN = 10
+"""A sink has more end points than this (Cellpose)."""
+GROW_MIN = 2
+"""A sink grows over histogram bins with more end points than this (Cellpose)."""
+GROW_STEPS = 5
+"""How far a sink grows, in pixels (Cellpose: an 11 x 11 window)."""
+
+ESCAPED = np.int32(-(2**31))
+"""End row of a pixel whose path left the array, so that nothing is known about it."""
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def follow(
+    flow: NDArray[np.float32],
+    inside: NDArray[np.bool_],
+    niter: int,
+    low_y: int,
+    low_x: int,
+    high_y: int,
+    high_x: int,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Follow the flow from every foreground pixel.
+
+    Args:
+        flow: (H, W, 2) float32, step in y and x per iteration (Cellpose's flow / 5), 0 outside the foreground.
+        inside: (H, W), the foreground.
+        niter: Euler steps.
+        low_y, low_x, high_y, high_x: first and last row and column of the slide in this array's
+            coordinates. Paths are held there, as Cellpose holds them at the image's edge; where the
+            array ends earlier, a path that leaves it is ESCAPED.
+
+    Returns:
+        start (flat index of each foreground pixel, in raster order), end row and end column.
+    """
+    height, width = inside.shape
+    count = 0
+    for y in range(height):
+        for x in range(width):
+            if inside[y, x]:
+                count += 1
+    start = np.empty(count, np.int32)
+    end_y = np.empty(count, np.int32)
+    end_x = np.empty(count, np.int32)
+    n = 0
+    for y in range(height):
+        for x in range(width):
+            if inside[y, x]:
+                start[n] = y * width + x
+                end_y[n], end_x[n] = _path(flow, y, x, niter, low_y, low_x, high_y, high_x)
+                n += 1
+    return start, end_y, end_x
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _path(  # type: ignore[no-untyped-def]
+    flow, y, x, niter, low_y, low_x, high_y, high_x
+):
+    height, width = flow.shape[0], flow.shape[1]
+    least_y, least_x = np.float32(low_y - y), np.float32(low_x - x)
+    most_y, most_x = np.float32(high_y - y), np.float32(high_x - x)
+    one = np.float32(1.0)
+    dy = dx = np.float32(0.0)
+    before_y = before_x = np.float32(np.inf)
+    for step in range(niter):
+        floor_y, floor_x = np.floor(dy), np.floor(dx)
+        y0, x0 = y + int(floor_y), x + int(floor_x)
+        y1, x1 = min(y0 + 1, high_y), min(x0 + 1, high_x)
+        if y0 < 0 or x0 < 0 or y1 >= height or x1 >= width:
+            return ESCAPED, ESCAPED
+        ty, tx = dy - floor_y, dx - floor_x
+        a, b = (one - ty) * (one - tx), (one - ty) * tx
+        c, d = ty * (one - tx), ty * tx
+        step_y = flow[y0, x0, 0] * a + flow[y0, x1, 0] * b + flow[y1, x0, 0] * c + flow[y1, x1, 0] * d
+        step_x = flow[y0, x0, 1] * a + flow[y0, x1, 1] * b + flow[y1, x0, 1] * c + flow[y1, x1, 1] * d
+        new_y = min(most_y, max(least_y, dy + step_y))
+        new_x = min(most_x, max(least_x, dx + step_x))
+        if new_y == dy and new_x == dx:
+            break
+        if new_y == before_y and new_x == before_x:
+            # Back and forth between two points for ever: where it stands at the end is a matter of parity.
+            if (niter - 1 - step) % 2 == 0:
+                dy, dx = new_y, new_x
+            break
+        before_y, before_x = dy, dx
+        dy, dx = new_y, new_x
+    end_y, end_x = y + int(np.floor(dy)), x + int(np.floor(dx))
+    if end_y < 0 or end_x < 0 or end_y >= height or end_x >= width:
+        return ESCAPED, ESCAPED
+    return np.int32(end_y), np.int32(end_x)
+
+
+@njit(cache=True, nogil=True)
+def histogram(shape: tuple[int, int], end_y: NDArray[np.int32], end_x: NDArray[np.int32]) -> NDArray[np.int32]:
+    """How many paths end in each pixel; (H, W) int32."""
+    counts = np.zeros(shape, np.int32)
+    for n in range(end_y.size):
+        if end_y[n] != ESCAPED:
+            counts[end_y[n], end_x[n]] += 1
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def find_sinks(counts: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Maxima of their 5 x 5 neighbourhood with more than SINK_MIN end points.
+
+    Returns:
+        (S, 3) int32: end points, row, column, sorted by all three, so that the strongest comes last.
+    """
+    height, width = counts.shape
+    found = []
+    for y in range(height):
+        for x in range(width):
+            here = counts[y, x]
+            if here <= SINK_MIN:
+                continue
+            highest = True
+            for v in range(max(0, y - 2), min(height, y + 3)):
+                for u in range(max(0, x - 2), min(width, x + 3)):
+                    if counts[v, u] > here:
+                        highest = False
+            if highest:
+                found.append((here, y, x))
+    found.sort()
+    sinks = np.empty((len(found), 3), np.int32)
+    for k in range(len(found)):
+        sinks[k, 0], sinks[k, 1], sinks[k, 2] = found[k]
+    return sinks
+
+
+@njit(cache=True, nogil=True)
+def grow_sinks(counts: NDArray[np.int32], sinks: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Each sink with the bins it grows over; where two meet, the later (stronger) has it.
+
+    Returns:
+        (H, W) int32: 1 + index of the sink, or 0.
+    """
+    height, width = counts.shape
+    owner = np.zeros((height, width), np.int32)
+    side = 2 * GROW_STEPS + 1
+    reached = np.zeros((side, side), np.bool_)
+    edge_y = np.empty(side * side, np.int32)
+    edge_x = np.empty(side * side, np.int32)
+    for k in range(sinks.shape[0]):
+        sink_y, sink_x = sinks[k, 1], sinks[k, 2]
+        reached[:] = False
+        reached[GROW_STEPS, GROW_STEPS] = True
+        edge_y[0], edge_x[0] = sink_y, sink_x
+        owner[sink_y, sink_x] = k + 1
+        first, last = 0, 1
+        for _ in range(GROW_STEPS):
+            stop = last
+            for n in range(first, stop):
+                for v in range(max(0, edge_y[n] - 1), min(height, edge_y[n] + 2)):
+                    for u in range(max(0, edge_x[n] - 1), min(width, edge_x[n] + 2)):
+                        at_y, at_x = v - sink_y + GROW_STEPS, u - sink_x + GROW_STEPS
+                        if counts[v, u] > GROW_MIN and not reached[at_y, at_x]:
+                            reached[at_y, at_x] = True
+                            owner[v, u] = k + 1
+                            edge_y[last], edge_x[last] = v, u
+                            last += 1
+            first = stop
+    return owner
+
+
+@njit(cache=True, nogil=True)
+def label_pixels(
+    shape: tuple[int, int],
+    start: NDArray[np.int32],
+    end_y: NDArray[np.int32],
+    end_x: NDArray[np.int32],
+    owner: NDArray[np.int32],
+) -> NDArray[np.int32]:
+    """Give every pixel the sink it ends in; (H, W) int32, 0 = none."""
+    labels = np.zeros(shape[0] * shape[1], np.int32)
+    for n in range(start.size):
+        if end_y[n] != ESCAPED:
+            labels[start[n]] = owner[end_y[n], end_x[n]]
+    return labels.reshape(shape)
