@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.cellseg.params import CHANNELS
 from studio.cli.arguments import PROG, add_json, add_verbose, device, number
 from studio.cli.output import say, say_fields, say_json, say_table
 from studio.cli.progress import TerminalProgress
@@ -19,6 +20,7 @@ EXAMPLES = f"""
 {PROG} models list
 {PROG} models download cyto2
 {PROG} models train labelled/ -o mine.pt --start-from builtin --steps 400
+{PROG} models evaluate labelled/ --model mine.pt --split held-out
 """
 
 
@@ -33,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("train", help="train a network on labelled images")
     _add_train(add)
     _finish(add, run_train)
+    add = actions.add_parser("evaluate", help="compare a model's cells with labelled images")
+    _add_evaluate(add)
+    _finish(add, run_evaluate)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +52,37 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
     add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default auto)")
     add("--resume", action="store_true", help="go on from the checkpoint of a training that was stopped")
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folders", nargs="+", type=Path, metavar="DIR", help="images with NAME_label.tif or NAME_masks.png beside them")
+    add("--model", metavar="M", help="name or file of a model (default: the one `models list` marks)")
+    add("--split", choices=("all", "held-out", "train"), default="all", help="which part of `train`'s fixed split")
+    add(
+        "--diameter-px",
+        type=number("the diameter"),
+        metavar="D",
+        help="of cells in the images (default: found in each)",
+    )
+    add("--channel", choices=CHANNELS, default="auto", help="how the network's input is made from the colours")
+    add(
+        "--cellprob-threshold",
+        type=number("the threshold"),
+        default=0.0,
+        metavar="T",
+        help="as for `segment` (with --diameter-px)",
+    )
+    add(
+        "--flow-threshold",
+        type=number("the threshold"),
+        default=0.4,
+        metavar="T",
+        help="as for `segment` (with --diameter-px)",
+    )
+    add("--backend", default="auto", metavar="B", help="auto, torch, openvino or openvino-bf16 (default auto)")
+    add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
+    add("--pictures", type=Path, metavar="FOLDER", help="write pictures of the outlines: labelled green, found magenta")
 
 
 def _finish(parser: argparse.ArgumentParser, action: Any) -> None:
@@ -134,4 +170,30 @@ def run_train(args: argparse.Namespace) -> int:
     else:
         say(f"weights: {report['out']}")
         say_fields(report["data"])
+    return 0
+
+
+def run_evaluate(args: argparse.Namespace) -> int:
+    """Score a model on labelled images."""
+    from studio.cellseg.models import default_model
+    from studio.cellseg.training.evaluate import evaluate
+
+    with TerminalProgress() as progress:
+        report = evaluate(
+            args.folders,
+            args.model or default_model(),
+            diameter_px=args.diameter_px,
+            split=args.split,
+            channel=args.channel,
+            cellprob_threshold=args.cellprob_threshold,
+            flow_threshold=args.flow_threshold,
+            backend=args.backend,
+            threads=args.threads,
+            pictures=args.pictures,
+            progress=progress,
+        )
+    if args.json:
+        say_json(report)
+    else:
+        say_fields({name: value for name, value in report.items() if name != "per_image"})
     return 0
