@@ -1,0 +1,122 @@
+"""The network module against Cellpose's own, and the back ends against each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from studio.cellseg.models import ModelInfo, resolve_model
+from studio.cellseg.networks import load_network
+from studio.cellseg.networks.cpnet import FULL_WIDTHS, CPNet, load_state, widths_of
+from studio.errors import ModelError, UsageError
+
+
+@pytest.fixture(scope="module")
+def tiles() -> np.ndarray:
+    return np.random.default_rng(1).random((3, 2, 64, 64), dtype=np.float32)
+
+
+def _shaken(net: torch.nn.Module) -> torch.nn.Module:
+    """Biases and statistics away from their neutral start, where mistakes would hide."""
+    generator = torch.Generator().manual_seed(3)
+    for name, value in net.state_dict().items():
+        if value.is_floating_point() and value.ndim == 1 and not name.startswith("diam"):
+            value.add_(0.2 * (torch.rand(value.shape, generator=generator) - 0.4))
+    return net.eval()
+
+
+def test_equals_cellposes_cpnet(tiles: np.ndarray) -> None:
+    from cellpose.resnet_torch import CPnet
+
+    theirs = _shaken(CPnet([2, *FULL_WIDTHS], nout=3, sz=3))
+    ours = load_state(theirs.state_dict())
+    assert ours.widths == FULL_WIDTHS
+    with torch.no_grad():
+        y_theirs, style_theirs, _ = theirs(torch.from_numpy(tiles))
+        y, style = ours(torch.from_numpy(tiles))
+    np.testing.assert_allclose(y.numpy(), y_theirs.numpy(), rtol=0, atol=1e-5 * float(y_theirs.abs().max()))
+    np.testing.assert_allclose(style.numpy(), style_theirs.numpy(), atol=1e-5)
+
+
+def test_state_dict_keys_are_cellposes() -> None:
+    from cellpose.resnet_torch import CPnet
+
+    assert set(CPNet(FULL_WIDTHS).state_dict()) == set(CPnet([2, *FULL_WIDTHS], nout=3, sz=3).state_dict())
+
+
+def test_widths_come_from_the_weights() -> None:
+    assert widths_of(CPNet((8, 16, 24)).state_dict()) == (8, 16, 24)
+    with pytest.raises(KeyError):
+        widths_of({"other": torch.zeros(1)})
+
+
+@pytest.fixture
+def slim(tmp_path: Path) -> ModelInfo:
+    path = tmp_path / "slim.pt"
+    torch.manual_seed(0)
+    torch.save(_shaken(CPNet((8, 16, 32, 64), diam_mean=21.0)).state_dict(), path)
+    return resolve_model(str(path))
+
+
+def test_backends_agree(slim: ModelInfo, tiles: np.ndarray) -> None:
+    pytest.importorskip("openvino")
+    torch_net = load_network(slim, tile_px=64, batch=3, backend="torch", device="cpu", threads=1)
+    ov_net = load_network(slim, tile_px=64, batch=3, backend="openvino", device="cpu", threads=1)
+    expected = torch_net.forward(tiles)
+    spread = float(expected.std())
+    np.testing.assert_allclose(ov_net.forward(tiles), expected, atol=1e-4 * max(1.0, spread))
+    np.testing.assert_allclose(ov_net.style(tiles), torch_net.style(tiles), atol=1e-5)
+    half = load_network(slim, tile_px=64, batch=3, backend="openvino-bf16", device="cpu", threads=1)
+    assert np.sqrt(np.mean((half.forward(tiles) - expected) ** 2)) < 0.05 * spread
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_result_does_not_depend_on_how_many_tiles_come(slim: ModelInfo, tiles: np.ndarray, backend: str) -> None:
+    pytest.importorskip(backend)
+    net = load_network(slim, tile_px=64, batch=3, backend=backend, device="cpu", threads=1)
+    together = net.forward(tiles)
+    for i in range(3):
+        np.testing.assert_array_equal(net.forward(tiles[i : i + 1])[0], together[i])
+    assert together.shape == (3, 3, 64, 64)
+    assert net.style(tiles).shape == (3, 64)
+
+
+def test_wrong_shapes_and_names_are_refused(slim: ModelInfo, tiles: np.ndarray) -> None:
+    net = load_network(slim, tile_px=64, batch=2, backend="torch", device="cpu", threads=1)
+    with pytest.raises(ValueError, match="expected"):
+        net.forward(tiles)
+    with pytest.raises(UsageError, match="back end"):
+        load_network(slim, backend="tpu")
+    with pytest.raises(UsageError, match="device"):
+        load_network(slim, device="abacus")
+    with pytest.raises(UsageError, match="multiple of 16"):
+        load_network(slim, tile_px=100)
+
+
+def test_a_file_that_can_run_code_is_refused(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.mkdir, (tmp_path / "sprung",))  # type: ignore[return-value]
+
+    path = tmp_path / "trap.pt"
+    torch.save({"downsample": Trap()}, path)
+    with pytest.raises(ModelError):
+        resolve_model(str(path))
+    torch.save({"downsample": Trap()}, path, _use_new_zipfile_serialization=False)
+    with pytest.raises(ModelError, match="damaged"):
+        load_network(resolve_model(str(path)))
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_builtin_model_finds_something_bright() -> None:
+    net = load_network(resolve_model("builtin"), batch=1, backend="torch", device="cpu", threads=1)
+    yy, xx = np.mgrid[:256, :256].astype(np.float32)
+    x = np.zeros((1, 2, 256, 256), np.float32)
+    for cy in range(40, 240, 60):
+        for cx in range(40, 240, 60):
+            x[0] += np.exp(-((((yy - cy) ** 2 + (xx - cx) ** 2) / 10**2) ** 3))
+    logit = net.forward(x)[0, 2]
+    assert logit[100, 100] > 0 > logit[70, 70]
