@@ -34,6 +34,8 @@ class StudioWindow:
         folders = {f"STUDIO_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "LOG", "CACHE")}
         self._command = [sys.executable, "-m", "studio", *map(str, args), "--probe", str(self._probe_path)]
         self._command += ["--size", f"{size[0]}x{size[1]}"]
+        # A folder without weights: the embedded model is preselected, whatever this machine has.
+        folders["CELLPOSE_LOCAL_MODELS_PATH"] = str(folder / "models")
         self._env = screen.env(STUDIO_NATIVE_DIALOGS="0", **folders)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -183,6 +185,18 @@ class StudioWindow:
         left, top = self._origin()
         width, height = self.probe()["window"]["size"]
         return self.screen.picture()[top : top + height, left : left + width]
+
+    def still_picture(self, timeout_s: float = 30.0) -> NDArray[np.uint8]:
+        """The window once two pictures of it, a moment apart, are equal."""
+        end_s = time.monotonic() + timeout_s
+        before = self.picture()
+        while time.monotonic() < end_s:
+            time.sleep(0.3)
+            now = self.picture()
+            if np.array_equal(now, before):
+                return now
+            before = now
+        raise AssertionError(f"the window still changes after {timeout_s:g} s")
 
     def _window_id(self) -> int:
         return _find_window(self.screen.display, self.pid)[0]

@@ -1,0 +1,84 @@
+"""Takes the pictures of README.md from the real window: `python tests/e2e/screenshots.py FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.e2e import xserver  # noqa: E402
+from tests.e2e.window import StudioWindow  # noqa: E402
+
+SAMPLE = ROOT / "assets" / "samples" / "CMU-1-Small-Region.svs"
+SIZE = (1280, 860)
+MAX_KB = 400
+DIAM_UM = "8.5"
+
+
+def main(folder: Path) -> None:
+    """Segment the sample in a window and save it with mask, outlines and gradXY."""
+    if (why := xserver.missing()) is not None:
+        sys.exit(f"No screenshots: {why}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        with (
+            xserver.xvfb(work / "xvfb.log") as screen,
+            StudioWindow(screen, work, "--cellpose", SAMPLE, size=SIZE) as window,
+        ):
+            take_all(window, folder)
+
+
+def take_all(window: StudioWindow, folder: Path) -> None:
+    """Tune, run, and photograph each way to look at the result."""
+    window.wait_sharp()
+    window.type_into("Diameter", DIAM_UM, "cellseg")
+    window.click("Save flows", "cellseg")
+    window.click("Segment", "cellseg")
+    window.wait_job("Segment", timeout_s=900)
+    window.wait("the slide's cells", lambda p: p["overlay"] and p["overlay"]["source"] == "run")
+    take(window, folder / "mask.png")
+    x, y, w, h = view_middle(window)
+    window.wheel(x + w / 2, y + h / 2, 12)
+    window.wait_sharp()
+    window.click("Outline", "cellseg")
+    window.wait("outlines", lambda p: "outline" in p["overlay"]["layers"])
+    take(window, folder / "outline.png")
+    window.click("Outline", "cellseg")
+    window.click("gradXY", "cellseg")
+    window.wait("gradXY", lambda p: "gradxy" in p["overlay"]["layers"])
+    take(window, folder / "gradxy.png")
+
+
+def view_middle(window: StudioWindow) -> tuple[float, float, float, float]:
+    """Left, top, width, height of the part of the window that is surely slide: right of the panel."""
+    width, height = window.probe()["window"]["size"]
+    return width * 0.4, height * 0.2, width * 0.5, height * 0.6
+
+
+def take(window: StudioWindow, path: Path) -> None:
+    """Wait until the picture stands still and no toast is in the way, then save it."""
+    window.wait("no toasts", lambda p: not p["toasts"], timeout_s=60)
+    window.wait_sharp()
+    save(window.still_picture(), path)
+
+
+def save(picture: NDArray[np.uint8], path: Path) -> None:
+    """As PNG with 256 colours, and smaller still where that is over the limit."""
+    image = Image.fromarray(picture)
+    while True:
+        image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size <= MAX_KB * 1000:
+            return
+        image = image.resize((image.width * 9 // 10, image.height * 9 // 10), Image.Resampling.LANCZOS)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
