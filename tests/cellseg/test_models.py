@@ -208,7 +208,7 @@ def test_download_arrives_whole_with_its_size_model(folder: Path, server: _Serve
 
 def test_broken_download_goes_on_where_it_stopped(folder: Path, server: _Server) -> None:
     server.files, server.cut = {"CP": _weights()}, 70_000
-    with pytest.raises(ModelError, match="cut short|downloaded"):
+    with pytest.raises(ModelError, match=r"cut short|downloaded"):
         ensure_weights(resolve_model("CP"))
     assert (folder / "CP.part").stat().st_size == 70_000
     assert not (folder / "CP").exists()
@@ -244,7 +244,7 @@ def test_offline_and_missing_say_what_to_do(folder: Path, server: _Server, monke
     with pytest.raises(ModelError, match="404"):
         ensure_weights(resolve_model("cyto3"))
     monkeypatch.setenv("STUDIO_MODEL_URL", "http://127.0.0.1:9")
-    with pytest.raises(ModelError, match="network.*built-in") as caught:
+    with pytest.raises(ModelError, match=r"network.*built-in") as caught:
         ensure_weights(resolve_model("cyto3"))
     assert str(folder / "cyto3") in str(caught.value)
 
