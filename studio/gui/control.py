@@ -1,0 +1,27 @@
+"""Controls as they were drawn: what the probe reports and tests press."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Rect = tuple[float, float, float, float]
+"""Left, top, width, height in window coordinates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A control whose middle could be seen and pressed in a frame."""
+
+    panel: str
+    label: str
+    kind: str
+    rect: Rect
+    enabled: bool
+    value: Any = None
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """Where to press it."""
+        left, top, width, height = self.rect
+        return left + width / 2, top + height / 2

@@ -1,0 +1,7 @@
+"""Controls of a panel."""
+
+from __future__ import annotations
+
+
+class Ui:
+    """What panels draw with."""
