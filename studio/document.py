@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 LAYERS = ("mask", "outline", "centroid", "gradxy")
 """Overlay layers, in drawing order and as the probe names them."""
 
+_FIT_MARGIN = 1.04
+
 
 @dataclass(slots=True)
 class OverlayStyle:
@@ -68,6 +70,12 @@ class View:
         """x, y, width, height in slide pixels of what is in view."""
         width, height = self.viewport[0] * self.scale, self.viewport[1] * self.scale
         return self.center_x - width / 2, self.center_y - height / 2, width, height
+
+    def fit(self, size_slide: tuple[int, int]) -> None:
+        """Bring a whole slide of (width, height) pixels into view, with a little margin."""
+        width, height = size_slide
+        self.center_x, self.center_y = width / 2, height / 2
+        self.scale = max(width / max(1, self.viewport[0]), height / max(1, self.viewport[1])) * _FIT_MARGIN
 
 
 @dataclass(slots=True)

@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 TYPICAL_MPP = 0.25
 """Suggested where a slide doesn't say; what most 40x scanners give."""
 
-_FIT_MARGIN = 1.04
-
 
 class SlideSession(JobHost):
     """What is open: a slide, and cells on it."""
@@ -49,8 +47,8 @@ class SlideSession(JobHost):
         else:
             self.open_slide(path)
 
-    def open_many(self, paths: Sequence[str | Path]) -> None:
-        """Open files dropped together: the first that is a slide, then every result on it."""
+    def open_many(self, paths: Sequence[str | Path], mpp: float | None = None) -> None:
+        """Open files dropped together: the first that is a slide (with `mpp`, if given), then every result on it."""
         results = [Path(p) for p in paths if Path(p).suffix.lower() == ".zip"]
         slides = [Path(p) for p in paths if Path(p).suffix.lower() != ".zip"]
         if not slides:
@@ -60,7 +58,7 @@ class SlideSession(JobHost):
         if len(slides) > 1:
             others = len(slides) - 1
             self.notify("info", f"One slide is shown at a time: opening {slides[0].name}, not the other {others}.")
-        self._open(slides, None, results)
+        self._open(slides, mpp, results)
 
     def open_slide(self, path: str | Path, mpp: float | None = None) -> None:
         """Open a slide in the background; what is open stays until it is there, or if it can't be opened."""
@@ -110,12 +108,8 @@ class SlideSession(JobHost):
 
     def fit_view(self) -> None:
         """Bring the whole slide into view."""
-        slide, view = self.document.slide, self.document.view
-        if slide is None:
-            return
-        width, height = slide.size
-        view.center_x, view.center_y = width / 2, height / 2
-        view.scale = max(width / max(1, view.viewport[0]), height / max(1, view.viewport[1])) * _FIT_MARGIN
+        if self.document.slide is not None:
+            self.document.view.fit(self.document.slide.size)
 
     def _open(self, candidates: list[Path], mpp: float | None, results: list[Path]) -> None:
         """Open the first candidate that is a slide, then the results."""

@@ -1,0 +1,100 @@
+"""Mouse over the slide: drag moves, the wheel and a double click zoom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from studio.app.camera import NOTCH, Camera
+from studio.gui.events import Event, Focus, MouseButton, MouseMove, Wheel
+
+LEFT, MIDDLE = 0, 2
+DOUBLE_CLICK_S = 0.4
+DOUBLE_CLICK_REACH = 6.0
+"""Window units that the pointer may move between the clicks."""
+DOUBLE_CLICK_ZOOM = 2.0
+
+Rect = tuple[float, float, float, float]
+
+
+class ViewerInput:
+    """Turns mouse events into camera moves; keeps what is held down."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        self._area: Rect = (0.0, 0.0, 0.0, 0.0)
+        self._position = (-math.inf, -math.inf)
+        self._held: int | None = None
+        self._grabbed_slide = (0.0, 0.0)
+        self._last_click: tuple[float, float, float] | None = None
+
+    @property
+    def pointer(self) -> tuple[float, float] | None:
+        """The pointer in window coordinates while it is over the slide's area."""
+        return self._position if self._inside() else None
+
+    @property
+    def dragging(self) -> bool:
+        """Whether the slide is held."""
+        return self._held is not None
+
+    def follow(self, events: Sequence[Event], area: Rect) -> None:
+        """Take note of where the pointer goes. `area` (window coordinates) is where the slide is drawn."""
+        self._area = area
+        for event in events:
+            if isinstance(event, MouseMove):
+                self._position = (event.x, event.y)
+
+    def handle(self, events: Sequence[Event], area: Rect, *, gui_has_mouse: bool, now_s: float) -> bool:
+        """Move the camera as this frame's events say. Whether it moved.
+
+        With `gui_has_mouse` nothing begins; a drag that began over the slide
+        goes on wherever the pointer is.
+        """
+        before = self._camera.view.rect_slide
+        self._area = area
+        for event in events:
+            match event:
+                case MouseMove(x=x, y=y):
+                    self._position = (x, y)
+                    if self._held is not None:
+                        self._drag()
+                case MouseButton(button=button, down=True) if button in (LEFT, MIDDLE):
+                    if self._held is None and not gui_has_mouse and self._inside():
+                        self._press(button, now_s)
+                case MouseButton(button=button, down=False) if button == self._held:
+                    self._held = None
+                case Wheel(dy=dy) if not gui_has_mouse and self._inside():
+                    self._camera.zoom_at(*self._position, NOTCH**dy)
+                    self._grab()
+                case Focus(on=False):
+                    self._held = None
+        return before != self._camera.view.rect_slide
+
+    def _press(self, button: int, now_s: float) -> None:
+        x, y = self._position
+        last, self._last_click = self._last_click, (x, y, now_s) if button == LEFT else None
+        if last is not None and button == LEFT:
+            near = math.hypot(x - last[0], y - last[1]) <= DOUBLE_CLICK_REACH
+            if near and now_s - last[2] <= DOUBLE_CLICK_S:
+                self._camera.zoom_at(x, y, DOUBLE_CLICK_ZOOM)
+                self._last_click = None
+        self._held = button
+        self._grab()
+
+    def _grab(self) -> None:
+        """Take hold of the slide point under the pointer."""
+        if self._inside():
+            self._grabbed_slide = self._camera.slide_from_window(*self._position)
+
+    def _drag(self) -> None:
+        """Bring the grabbed point under the pointer again: no error adds up, whatever the edges held back."""
+        now_x, now_y = self._camera.slide_from_window(*self._position)
+        view = self._camera.view
+        self._camera.center_on(
+            view.center_x + self._grabbed_slide[0] - now_x, view.center_y + self._grabbed_slide[1] - now_y
+        )
+
+    def _inside(self) -> bool:
+        left, top, width, height = self._area
+        return left <= self._position[0] < left + width and top <= self._position[1] < top + height
