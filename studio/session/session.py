@@ -15,7 +15,7 @@ from studio.document import Overlay
 from studio.errors import ModelError, StudioError
 from studio.resources import resource
 from studio.session import files
-from studio.session.slides import SlideSession
+from studio.session.parameters import ParameterSession
 from studio.session.state import PathDialog
 from studio.session.terminal import TerminalBar
 from studio.settings import Settings
@@ -42,21 +42,19 @@ NO_CELLS = (
 RESUMABLE = "What was done so far is kept: press Segment with the same settings to go on from there."
 
 
-class Session(SlideSession):
+class Session(ParameterSession):
     """Everything the window can do. Panels call it as `ctx.actions`; main thread only."""
 
     def __init__(
         self, settings: Settings | None = None, *, interactive: Worker | None = None, batch: Worker | None = None
     ) -> None:
         super().__init__(settings, interactive=interactive, batch=batch)
-        self._models: list[ModelInfo] | None = None
         self._preview_job: Job | None = None
         self._segment_job: Job | None = None
         self._export_job: Job | None = None
         self._downloads: dict[str, Job] = {}
         self._terminal = TerminalBar()
         self._warm = False
-        self.document.params = self._default_params()
 
     def update(self) -> bool:
         """Once a frame: take in what the workers did. Whether anything to draw changed."""
@@ -67,39 +65,6 @@ class Session(SlideSession):
     def sample_slide(self) -> Path:
         """The H&E slide that travels with the program."""
         return resource(*SAMPLE)
-
-    def models(self) -> list[ModelInfo]:
-        """Models to choose from, the embedded one first; read once, and again after a download."""
-        if self._models is None:
-            from studio.cellseg.models import list_models
-
-            self._models = list_models()
-        return self._models
-
-    def refresh_models(self) -> None:
-        """Look again which models are on this machine."""
-        self._models = None
-
-    def model_info(self, name: str) -> ModelInfo:
-        """The model of a name or path. Raises ModelError for an unknown one."""
-        for info in self.models():
-            if info.name == name:
-                return info
-        from studio.cellseg.models import resolve_model
-
-        return resolve_model(name)
-
-    def set_params(self, **changes: Any) -> None:
-        """Change segmentation parameters; a value that can't be used is refused in a toast."""
-        try:
-            self.document.params = self.document.params.changed(**changes)
-        except StudioError as error:
-            self.notify("error", str(error))
-
-    def reset_params(self) -> None:
-        """All parameters back to their defaults."""
-        self.document.params = self._default_params()
-        self.document.auto_diameter = False
 
     @property
     def previewing(self) -> bool:
@@ -213,11 +178,6 @@ class Session(SlideSession):
     def clear_overlay(self) -> None:
         """Take the cells off the slide; files stay."""
         self.document.set_overlay(None)
-
-    def _default_params(self) -> SegmentParams:
-        from studio.cellseg.models import default_model
-
-        return SegmentParams(model=default_model())
 
     def _leave_slide(self) -> None:
         if self._preview_job is not None:

@@ -1,0 +1,56 @@
+"""Presets, and what the panel shows as a command."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from studio.cellseg.params import SegmentParams
+from tests.session.conftest import Bench
+
+
+def test_a_preset_is_saved_and_taken_over(bench: Bench, tmp_path: Path) -> None:
+    session = bench.session
+    session.set_params(diam_um=7.5, flow_threshold=0.7)
+    session.ask_save_preset()
+    dialog = session.pending_dialog
+    assert dialog is not None
+    assert dialog.kind == "save"
+    dialog.on_path(tmp_path / "mine")
+    assert bench.said("success", "mine.json")
+
+    session.reset_params()
+    assert session.document.params == SegmentParams()
+    session.document.auto_diameter = True
+    session.load_preset(tmp_path / "mine.json")
+    bench.wait()
+    assert session.document.params == SegmentParams(diam_um=7.5, flow_threshold=0.7)
+    assert not session.document.auto_diameter
+
+
+def test_a_file_that_is_no_preset_changes_nothing(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text("[]")
+    bench.session.set_params(diam_um=7.5)
+    bench.session.load_preset(tmp_path / "odd.json")
+    bench.wait()
+    assert bench.said("error", "odd.json", "no parameters")
+    assert bench.session.document.params.diam_um == 7.5
+
+
+def test_saving_a_preset_where_nothing_can_be_written_says_so(bench: Bench, tmp_path: Path) -> None:
+    bench.session.save_preset(tmp_path / "missing" / "p.json")
+    assert bench.said("error", "can't be written")
+
+
+def test_the_command_names_slide_parameters_and_a_pixel_size_set_by_hand(bench: Bench, sample_slide: Path) -> None:
+    assert bench.session.recipe("command") is None
+    assert bench.said("warning", "Open a slide")
+    bench.open(sample_slide)
+    bench.session.set_params(diam_um=8.5)
+    words = shlex.split(bench.session.recipe("command") or "")
+    assert str(sample_slide) in words
+    assert "--diam-um=8.5" in words
+    assert not any(word.startswith("--mpp") for word in words)
+    bench.session.set_mpp(0.25)
+    assert "--mpp=0.25" in shlex.split(bench.session.recipe("command") or "")
+    assert "diam_um=8.5" in (bench.session.recipe("python") or "")
