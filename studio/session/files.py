@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.errors import ResultFileError
+from studio.errors import ResultFileError, StudioError
 from studio.settings import cache_dir
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from studio.cellseg.params import SegmentParams
     from studio.cellseg.result import Segmentation
     from studio.cellseg.source import LabelSource
@@ -152,9 +155,21 @@ def save_source(source: LabelSource, target: Path, *, slide: WSI, params: Segmen
         segmentation.close()
 
 
-def _why_not_written(target: Path, error: OSError) -> str:
+def write_picture(rgb: NDArray[np.uint8], target: Path) -> None:
+    """Write an RGB picture (h, w, 3) in the format its suffix names. Raises StudioError."""
+    from PIL import Image
+
+    try:
+        Image.fromarray(rgb).save(target)
+    except (OSError, ValueError) as error:
+        raise StudioError(_why_not_written(target, error)) from error
+
+
+def _why_not_written(target: Path, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"The folder {target.parent} doesn't exist. Choose another place to export to."
+        return f"The folder {target.parent} doesn't exist. Choose another place."
     if isinstance(error, PermissionError):
-        return f"{target.parent} can't be written to. Choose another place to export to."
+        return f"{target.parent} can't be written to. Choose another place."
+    if isinstance(error, ValueError):  # Pillow's word for a suffix it doesn't know
+        return f"{target.name} can't be written: name it .png or .jpg."
     return f"{target} can't be written ({error.strerror or error}). Free some space or choose another place."

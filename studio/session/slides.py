@@ -16,6 +16,9 @@ from studio.session.base import JobHost
 from studio.session.state import Question
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from studio.cellseg.result import Segmentation
     from studio.slide import WSI
 
@@ -110,6 +113,17 @@ class SlideSession(JobHost):
         """Bring the whole slide into view."""
         if self.document.slide is not None:
             self.document.view.fit(self.document.slide.size)
+
+    def save_picture(self, rgb: NDArray[np.uint8], path: Path) -> None:
+        """Write an RGB picture (h, w, 3) in the background; as PNG where the name says nothing."""
+        target = path.expanduser().absolute()
+        if not target.suffix:
+            target = target.with_suffix(".png")
+
+        def apply(_job: Job) -> None:
+            self.notify("success", f"Saved {target}.")
+
+        self._run_on_thread("Save picture", lambda _progress: files.write_picture(rgb, target), apply)
 
     def _open(self, candidates: list[Path], mpp: float | None, results: list[Path]) -> None:
         """Open the first candidate that is a slide, then the results."""
