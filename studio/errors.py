@@ -52,6 +52,14 @@ class RunError(StudioError):
     """A whole-slide run that can't go on: journal in use, disk full, slide gone."""
 
 
+class AnnotationError(StudioError):
+    """Regions of interest or a table of annotations that can't be read."""
+
+
+class ProjectError(StudioError):
+    """A folder that is no project, or one whose settings are damaged."""
+
+
 class WorkerError(StudioError):
     """The worker process died or couldn't be started."""
 

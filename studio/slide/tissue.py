@@ -7,10 +7,12 @@ background by brightness. One threshold for the slide (Otsu 1979, on a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from studio.slide.mask import SlideMask
 
 TISSUE_PX = 1024
 """Longest side of the picture that the mask is made from."""
@@ -23,46 +25,12 @@ _DARK_LOW = 45
 
 
 @dataclass(frozen=True)
-class TissueMask:
+class TissueMask(SlideMask):
     """Tissue (True) and background over the whole slide."""
 
-    mask: NDArray[np.bool_]
-    """(rows, columns), `scale` slide pixels to a pixel, from the slide's top left."""
-    scale: float
     threshold: int
     """Otsu's threshold, 0 to 255, of saturation (brightfield) or brightness (fluorescence)."""
     fluorescence: bool = False
-    _sums: NDArray[np.int64] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        sums = np.zeros((self.mask.shape[0] + 1, self.mask.shape[1] + 1), np.int64)
-        sums[1:, 1:] = self.mask.astype(np.int64).cumsum(axis=0).cumsum(axis=1)
-        object.__setattr__(self, "_sums", sums)
-
-    @property
-    def share(self) -> float:
-        """Part of the slide that is tissue, 0 to 1."""
-        return float(self.mask.mean())
-
-    def covers(self, x: float, y: float, w: float, h: float) -> bool:
-        """True if any tissue lies in the rectangle (slide pixels)."""
-        return self._count(x, y, w, h)[0] > 0
-
-    def part(self, x: float, y: float, w: float, h: float) -> float:
-        """Part of the rectangle (slide pixels) that is tissue, 0 to 1, of what lies on the slide."""
-        tissue, total = self._count(x, y, w, h)
-        return tissue / total if total else 0.0
-
-    def _count(self, x: float, y: float, w: float, h: float) -> tuple[int, int]:
-        rows, cols = self.mask.shape
-        # Whole mask pixels, outwards: a sliver of tissue in the rectangle is tissue.
-        left, right = (int(np.clip(f(v / self.scale), 0, cols)) for f, v in ((np.floor, x), (np.ceil, x + w)))
-        top, bottom = (int(np.clip(f(v / self.scale), 0, rows)) for f, v in ((np.floor, y), (np.ceil, y + h)))
-        if right <= left or bottom <= top:
-            return 0, 0
-        sums = self._sums
-        inside = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
-        return int(inside), (right - left) * (bottom - top)
 
 
 def find_tissue(rgb: NDArray[np.uint8], scale: float) -> TissueMask:

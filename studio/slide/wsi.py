@@ -1,12 +1,8 @@
-"""A slide: its size, its pixels at any resolution, its tissue."""
+"""A slide: its size and scale, its pixels at any resolution, its tissue, and what was found on it."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
-import threading
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,34 +10,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.core.geometry import cell_range, overlap, working_shape
-from studio.core.lru import ByteLRU
-from studio.errors import MissingMppError, SlideError, UsageError
+from studio.core.geometry import working_shape
+from studio.errors import MissingMppError, UsageError
+from studio.slide.cells import AppliedCells, CellExtraction, CellLabels, apply_cells
+from studio.slide.fingerprint import fingerprint
+from studio.slide.mask import SlideMask
 from studio.slide.mpp import MPP_RANGE, MppReading, in_range
-from studio.slide.readers import Reader, open_reader
+from studio.slide.pixels import CACHE_BYTES, Pixels
+from studio.slide.roi import ROI, in_any, read_rois
+from studio.slide.tiles import Patch, TileGrid, make_grid, tile_size
 from studio.slide.tissue import TISSUE_PX, TissueMask, find_tissue
 
 log = logging.getLogger(__name__)
 
-TILE_PX = 512
-"""Side of the grid tiles that every level is read in."""
 
-CACHE_BYTES = 192 << 20
-"""Decoded tiles that one slide keeps: 256 full ones."""
-
-_LEVEL_SLACK = 1.001
-_STRIP_PX = 12_000_000
-_FINGERPRINT_BYTES = 1 << 16
-_MAG_UM = 10.0
-"""µm per pixel at 1x, by the field's convention: 40x is 0.25."""
-
-
-class WSI:
+class WSI(Pixels):
     """A whole-slide image or a picture. Reads are safe from any thread; `close()` never waits for them.
 
     `tile_px` and `tile_um` (µm, or a magnification such as `'40x'`) are the
     size of extracted tiles. `mpp` overrides the file's µm per pixel. Raises
     SlideError for what is no slide, UsageError for arguments out of range.
+
+    >>> from studio.resources import resource
+    >>> with WSI(resource("assets", "samples", "CMU-1-Small-Region.svs"), tile_px=96, tile_um="40x") as slide:
+    ...     print(slide.size, slide.mpp, slide.tile_um, slide.read_patch(1000, 1200).shape)
+    (2220, 2967) 0.499 24.0 (96, 96, 3)
     """
 
     def __init__(
@@ -53,48 +46,25 @@ class WSI:
         mpp: float | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        self.path = Path(path).expanduser()
-        self.name = self.path.stem
-        self.tile_px, self.tile_um = _tile_size(tile_px, tile_um)
+        path = Path(path).expanduser()
+        self.tile_px, self.tile_um = tile_size(tile_px, tile_um)
         _check_mpp(mpp)
-        self._reader: Reader = open_reader(self.path)
+        super().__init__(path, cache_bytes)
+        self.name = path.stem
+        self.rois: tuple[ROI, ...] = ()
+        """Regions of interest: `grid`, `apply_segmentation` keep to them where there are any."""
+        self.qc_mask: SlideMask | None = None
+        """What quality control kept: `grid` keeps to it."""
+        self.segmentation: AppliedCells | None = None
+        """Cells in use, after `apply_segmentation`."""
         self._reading = self._reader.reading
         self._from_file = self._reading
-        self._closed = False
-        self._tiles: ByteLRU[tuple[int, int, int], NDArray[np.uint8]] = ByteLRU(cache_bytes, lambda tile: tile.nbytes)
-        self._lock = threading.Lock()
-        self._thumbnails: dict[int, NDArray[np.uint8]] = {}
         self._tissue: TissueMask | None = None
         self._fingerprint = ""
         if mpp is not None:
             self.set_mpp(mpp)
         if self._reading.note:
             log.warning("%s: %s", self.path.name, self._reading.note)
-
-    @property
-    def vendor(self) -> str:
-        """The format's name: OpenSlide's vendor, or `png`, `jpeg`, `tiff`."""
-        return self._reader.vendor
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) in slide pixels."""
-        return self._reader.level_sizes[0]
-
-    @property
-    def level_sizes(self) -> tuple[tuple[int, int], ...]:
-        """(width, height) of each level, the largest first."""
-        return self._reader.level_sizes
-
-    @property
-    def level_downsamples(self) -> tuple[float, ...]:
-        """Slide pixels to one pixel of each level."""
-        return self._reader.level_downsamples
-
-    @property
-    def properties(self) -> Mapping[str, str]:
-        """All that the file says about itself, under OpenSlide's names."""
-        return self._reader.properties
 
     @property
     def mpp(self) -> float | None:
@@ -120,15 +90,10 @@ class WSI:
             return None
 
     @property
-    def closed(self) -> bool:
-        """True after `close()`."""
-        return self._closed
-
-    @property
     def fingerprint(self) -> str:
         """A short hash of size, levels and some of the file's bytes; the same for a copy of the file."""
         if not self._fingerprint:
-            self._fingerprint = _fingerprint(self.path, self.level_sizes, self.properties)
+            self._fingerprint = fingerprint(self.path, self.level_sizes, self.properties)
         return self._fingerprint
 
     def set_mpp(self, mpp: float | None) -> None:
@@ -154,92 +119,28 @@ class WSI:
             )
         return self._reading.mpp
 
-    def read_tile(self, level: int, col: int, row: int) -> NDArray[np.uint8]:
-        """RGB (h, w, 3) of one grid tile of a level, read-only; smaller than TILE_PX at the right and bottom edge.
-
-        White where the slide holds nothing. Raises SlideError, naming the
-        tile, where it can't be decoded, and after `close()`.
-        """
-        self._check_open()
-        if not 0 <= level < len(self.level_sizes):
-            raise UsageError(f"{self.path.name} has levels 0 to {len(self.level_sizes) - 1}, not {level}.")
-        width, height = self.level_sizes[level]
-        x, y = col * TILE_PX, row * TILE_PX
-        if not (0 <= x < width and 0 <= y < height):
-            raise UsageError(f"Level {level} of {self.path.name} has no tile in column {col}, row {row}.")
-
-        def load() -> NDArray[np.uint8]:
-            tile = self._reader.read(level, x, y, min(TILE_PX, width - x), min(TILE_PX, height - y))
-            tile.setflags(write=False)
-            return tile
-
-        tile = self._tiles.get_or_load((level, col, row), load)
-        self._check_open()
-        return tile
-
-    def read_level(self, level: int, x: int, y: int, w: int, h: int) -> NDArray[np.uint8]:
-        """RGB (h, w, 3) of a rectangle in pixels of a level, white outside the slide."""
-        if w < 0 or h < 0:
-            raise UsageError(f"A rectangle can't be {w} × {h} pixels.")
-        width, height = self.level_sizes[level]
-        out = np.empty((h, w, 3), np.uint8)
-        if x < 0 or y < 0 or x + w > width or y + h > height:
-            out[:] = 255
-        for row in cell_range(y, y + h, TILE_PX, height):
-            top, bottom = overlap(y, y + h, row * TILE_PX, min((row + 1) * TILE_PX, height))
-            for col in cell_range(x, x + w, TILE_PX, width):
-                left, right = overlap(x, x + w, col * TILE_PX, min((col + 1) * TILE_PX, width))
-                tile = self.read_tile(level, col, row)
-                out[top - y : bottom - y, left - x : right - x] = tile[
-                    top - row * TILE_PX : bottom - row * TILE_PX, left - col * TILE_PX : right - col * TILE_PX
-                ]
-        return out
-
-    def level_for(self, scale: float) -> int:
-        """The coarsest level that still has the detail of `scale` slide pixels to a pixel."""
-        fits = [n for n, down in enumerate(self.level_downsamples) if down <= scale * _LEVEL_SLACK]
-        return max(fits, key=lambda n: self.level_downsamples[n], default=0)
-
-    def read_working(self, scale: float, row: int, col: int, rows: int, cols: int) -> NDArray[np.uint8]:
-        """RGB (rows, cols, 3) of the lattice with `scale` slide pixels to a pixel, from the slide's top left.
-
-        Pixel (r, c) covers the slide square from (c * scale, r * scale) to
-        ((c + 1) * scale, (r + 1) * scale). Antialiased, and the same in every
-        bit however the lattice is cut into calls. Beyond the slide its
-        outermost pixels are repeated.
-        """
-        if not scale > 0:
-            raise UsageError(f"A lattice can't have {scale} slide pixels to a pixel.")
-        return self._resampled(scale, (0.0, 0.0), (row, col), (rows, cols))
-
     def read_region(self, x: float, y: float, w: float, h: float, mpp: float) -> NDArray[np.uint8]:
         """RGB of a rectangle (slide pixels, fractions allowed) at `mpp` µm per pixel, white outside the slide."""
         scale = mpp / self.require_mpp()
         if not (scale > 0 and w > 0 and h > 0):
             raise UsageError(f"A region can't be {w} × {h} slide pixels at {mpp} µm per pixel.")
-        rows, cols = working_shape((w, h), scale)  # type: ignore[arg-type]
-        out = self._resampled(scale, (y, x), (0, 0), (rows, cols))
-        width, height = self.size
-        centre_x, centre_y = x + (np.arange(cols) + 0.5) * scale, y + (np.arange(rows) + 0.5) * scale
-        out[:, (centre_x < 0) | (centre_x >= width)] = 255
-        out[(centre_y < 0) | (centre_y >= height)] = 255
-        return out
+        return self.read_rect(x, y, scale, *working_shape((w, h), scale))  # type: ignore[arg-type]
 
-    def thumbnail(self, max_px: int = 800) -> NDArray[np.uint8]:
-        """RGB of the whole slide, its longer side at most `max_px`."""
-        with self._lock:
-            kept = self._thumbnails.get(max_px)
-        if kept is None:
-            scale = max(1.0, max(self.size) / max_px)
-            kept = self.read_working(scale, 0, 0, *working_shape(self.size, scale))
-            with self._lock:
-                self._thumbnails[max_px] = kept
-        return kept.copy()
+    def patch(self, x: float, y: float) -> Patch:
+        """The square of `tile_px` and `tile_um` around a point (slide pixels).
 
-    def associated_images(self) -> dict[str, NDArray[np.uint8]]:
-        """Label, macro and the like by name, RGB; empty where the file has none."""
-        self._check_open()
-        return self._reader.associated_images()
+        Raises UsageError where the slide was opened without a tile size, MissingMppError without a pixel size.
+        """
+        if self.tile_px is None or self.tile_um is None:
+            raise UsageError(
+                "Say how large tiles shall be when the slide is opened: WSI(path, tile_px=96, tile_um='40x')."
+            )
+        return Patch.centred(x, y, self.tile_um / self.require_mpp(), self.tile_px)
+
+    def read_patch(self, x: float, y: float, outside: int = 255) -> NDArray[np.uint8]:
+        """RGB (tile_px, tile_px, 3) around a point (slide pixels), `outside` beyond the slide."""
+        patch = self.patch(x, y)
+        return self.read_rect(patch.left, patch.top, patch.scale, patch.px, patch.px, outside)
 
     def tissue(self) -> TissueMask:
         """Where the slide has tissue, by Otsu's threshold over the whole slide; computed once."""
@@ -252,6 +153,90 @@ class WSI:
     def is_fluorescence(self) -> bool:
         """True for a dark background."""
         return self.tissue().fluorescence
+
+    def qc(self, method: str = "otsu", **options: Any) -> SlideMask:
+        """Find what is worth looking at, and keep `grid` to it. Calls add up; `remove_qc` undoes them.
+
+        Args:
+            method: `otsu` (strict Otsu over the whole slide), `blur` (Gaussian-blur filter: what is in focus),
+                or `both`.
+            **options: of the blur filter, see `studio.slide.sharpness.find_sharp`.
+
+        Returns:
+            What this call keeps.
+        """
+        if method not in ("otsu", "blur", "both"):
+            raise UsageError(f"There is no quality control {method!r}. Choose 'otsu', 'blur' or 'both'.")
+        found: SlideMask | None = self.tissue() if method in ("otsu", "both") else None
+        if method in ("blur", "both"):
+            from studio.slide.sharpness import find_sharp
+
+            sharp = find_sharp(self, **options)
+            found = sharp if found is None else found & sharp
+        assert found is not None
+        self.qc_mask = found if self.qc_mask is None else self.qc_mask & found
+        return found
+
+    def remove_qc(self) -> None:
+        """Forget what `qc` found."""
+        self.qc_mask = None
+
+    def load_rois(self, path: str | Path) -> int:
+        """Replace the regions of interest by those of a CSV or GeoJSON file; returns how many there are now.
+
+        Raises AnnotationError, which leaves the regions as they were.
+        """
+        self.rois = read_rois(path)
+        return len(self.rois)
+
+    def grid(self, stride_div: float = 1, *, partial: bool = True, min_kept: float = 0.4) -> TileGrid:
+        """Tiles of `tile_um` over the slide, those whose centre lies in a region and that `qc` kept.
+
+        Args:
+            stride_div: tiles begin `tile_um / stride_div` apart.
+            partial: also tiles that reach beyond the right and bottom edge (padded when read).
+            min_kept: least part of a tile that `qc` must have kept, 0 to 1.
+        """
+        grid = make_grid(self.size, self.patch(0, 0).side, stride_div, partial=partial)
+        if self.rois:
+            grid = grid.only(in_any(self.rois, grid.centres))
+        if self.qc_mask is not None:
+            mask = self.qc_mask
+            kept = [mask.part(tile.x, tile.y, tile.side, tile.side) >= min_kept for tile in grid]
+            grid = grid.only(np.array(kept, np.bool_))
+        return grid
+
+    def apply_segmentation(self, segmentation: CellLabels, apply_rois: bool = True, *, force: bool = False) -> int:
+        """Use these cells for `extract_cells`; with `apply_rois` only those in the regions. Returns how many.
+
+        Raises SlideMismatchError for cells of another slide, unless `force`.
+        """
+        rois = self.rois if apply_rois else ()
+        self.segmentation = apply_cells(self, segmentation, rois, force=force)
+        return len(self.segmentation)
+
+    def extract_cells(
+        self,
+        tfrecord_dir: str | Path | None = None,
+        tiles_dir: str | Path | None = None,
+        img_format: str = "jpg",
+        apply_masks: bool = True,
+        normalizer: Any = None,
+        **options: Any,
+    ) -> CellExtraction:
+        """Write a tile around each applied cell; arguments as in `studio.extract.extract_cells`."""
+        # The one import upwards, at the moment somebody wants it; pyproject.toml lists it.
+        from studio.extract import extract_cells
+
+        return extract_cells(
+            self,
+            tfrecord_dir=tfrecord_dir,
+            tiles_dir=tiles_dir,
+            img_format=img_format,
+            apply_masks=apply_masks,
+            normalizer=normalizer,
+            **options,
+        )
 
     def info(self) -> dict[str, Any]:
         """What there is to know, as JSON takes it."""
@@ -273,12 +258,6 @@ class WSI:
             "fingerprint": self.fingerprint,
         }
 
-    def close(self) -> None:
-        """Let go of the file. Reads under way in other threads raise SlideError, as does any later one."""
-        self._closed = True
-        self._reader.close()
-        self._tiles.clear()
-
     def __enter__(self) -> WSI:
         return self
 
@@ -289,35 +268,6 @@ class WSI:
         width, height = self.size
         return f"WSI({self.path.name!r}, {width} × {height} px, mpp={self.mpp})"
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise SlideError(f"{self.path.name} is closed. Open it again.")
-
-    def _resampled(
-        self, scale: float, origin_slide: tuple[float, float], at: tuple[int, int], shape: tuple[int, int]
-    ) -> NDArray[np.uint8]:
-        """Pixels `at` to `at + shape` of a lattice that begins at `origin_slide`; all pairs are (y, x)."""
-        from studio.slide.resample import resample, span, taps
-
-        out = np.empty((*shape, 3), np.uint8)
-        if not out.size:
-            self._check_open()
-            return out
-        level = self.level_for(scale)
-        down = self.level_downsamples[level]
-        width, height = self.level_sizes[level]
-        cols = taps(at[1], shape[1], scale / down, origin_slide[1] / down)
-        left, right = span(cols, width)
-        # Strips bound the memory of a coarse read of a slide without coarse levels.
-        strip = max(1, int(_STRIP_PX / (right - left) / max(1.0, scale / down)))
-        for first in range(0, shape[0], strip):
-            count = min(strip, shape[0] - first)
-            rows = taps(at[0] + first, count, scale / down, origin_slide[0] / down)
-            top, bottom = span(rows, height)
-            source = self.read_level(level, left, top, right - left, bottom - top)
-            out[first : first + count] = resample(source, rows, cols, (top, left), (height, width))
-        return out
-
 
 def open_slide(path: str | Path, *, mpp: float | None = None) -> WSI:
     """Open a slide or picture. Raises SlideError, which says what to do."""
@@ -327,39 +277,3 @@ def open_slide(path: str | Path, *, mpp: float | None = None) -> WSI:
 def _check_mpp(mpp: float | None) -> None:
     if mpp is not None and not in_range(mpp):
         raise UsageError(f"The pixel size must lie between {MPP_RANGE[0]:g} and {MPP_RANGE[1]:g} µm, not {mpp:g}.")
-
-
-def _tile_size(tile_px: int | None, tile_um: float | str | None) -> tuple[int | None, float | None]:
-    """Checked size of extracted tiles in pixels and µm; a magnification becomes µm by 10 / magnification."""
-    if tile_px is not None and not (isinstance(tile_px, int) and tile_px > 0):
-        raise UsageError(f"tile_px must be a whole number of pixels above 0, not {tile_px!r}.")
-    if tile_um is None:
-        return tile_px, None
-    text = str(tile_um).strip().lower()
-    power = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*x", text)
-    try:
-        value = float(power.group(1)) if power else float(text)
-    except ValueError:
-        value = 0.0
-    if not (0 < value < float("inf")):
-        raise UsageError(f"tile_um must be a size in µm above 0, or a magnification such as '40x', not {tile_um!r}.")
-    if power is None:
-        return tile_px, value
-    if tile_px is None:
-        raise UsageError(f"tile_um={tile_um!r} is a magnification: give tile_px as well.")
-    return tile_px, tile_px * _MAG_UM / value
-
-
-def _fingerprint(path: Path, sizes: tuple[tuple[int, int], ...], properties: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(repr(sizes).encode())
-    digest.update(properties.get("openslide.quickhash-1", "").encode())
-    try:
-        length = path.stat().st_size
-        digest.update(str(length).encode())
-        with path.open("rb") as file:
-            for part in (0, length // 2, max(0, length - _FINGERPRINT_BYTES)):
-                file.seek(part)
-                digest.update(file.read(_FINGERPRINT_BYTES))
-    except OSError as error:
-        raise SlideError(f"{path} can't be read now ({error.strerror or error}). Is its drive connected?") from error
-    return digest.hexdigest()[:32]

@@ -115,7 +115,7 @@ def test_the_lattice_does_not_depend_on_how_it_is_cut(slide_path: Path, scale: f
 def test_strips_and_a_fresh_handle_change_nothing(slide_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_slide(slide_path) as slide:
         whole = slide.read_working(1.7, 10, 20, 600, 700)
-    monkeypatch.setattr("studio.slide.wsi._STRIP_PX", 50_000)
+    monkeypatch.setattr("studio.slide.pixels._STRIP_PX", 50_000)
     with WSI(slide_path, cache_bytes=1 << 20) as slide:
         assert np.array_equal(slide.read_working(1.7, 10, 20, 600, 700), whole)
 
