@@ -1,0 +1,29 @@
+"""Cell segmentation of whole slides. `segment_slide`, `Segmentation` and `SegmentParams` load when first used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.cellseg.api import segment_slide
+    from studio.cellseg.params import SegmentParams
+    from studio.cellseg.result import Segmentation
+
+__all__ = ["SegmentParams", "Segmentation", "segment_slide"]
+
+_HOMES = {
+    "SegmentParams": "studio.cellseg.params",
+    "Segmentation": "studio.cellseg.result",
+    "segment_slide": "studio.cellseg.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 AREA, TOP, LEFT, BOTTOM, RIGHT, FIRST_X, RADIUS = range(7)
 """Columns of `measure`."""
+LOGIT_UNITS = np.float32(4096.0)
+LOGIT_MAX = np.float32(100.0)
+"""Cell probabilities are added up as integers, so that a cell's sum doesn't depend on how it was cut."""
 
 
 @njit(cache=True, nogil=True)
@@ -100,7 +103,7 @@ def flow_error(labels: NDArray[np.int32], flow: NDArray[np.float32], k: int, box
                 off_y = dy / norm - flow[top + v, left + u, 0]
                 off_x = dx / norm - flow[top + v, left + u, 1]
                 total += off_y * off_y + off_x * off_x
-    return total / box[AREA]
+    return float(total / box[AREA])
 
 
 @njit(cache=True, nogil=True)
@@ -125,9 +128,7 @@ def drop_cells(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> None:
 
 
 @njit(cache=True, nogil=True)
-def fill_holes(
-    labels: NDArray[np.int32], table: NDArray[np.int32], order: NDArray[np.int64]
-) -> NDArray[np.int32]:
+def fill_holes(labels: NDArray[np.int32], table: NDArray[np.int32], order: NDArray[np.int64]) -> NDArray[np.int32]:
     """Fill the cells' holes: background in them, and other cells that lie wholly inside one.
 
     Cellpose fills one cell after the other, each over the changes of the one before, which lets a change
@@ -200,18 +201,23 @@ def _outside(labels, k, box):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def partial_sums(labels: NDArray[np.int32], top: int, left: int, cells: int) -> NDArray[np.int64]:
+def partial_sums(
+    labels: NDArray[np.int32], logit: NDArray[np.float32], top: int, left: int, cells: int
+) -> NDArray[np.int64]:
     """What each cell has in this piece of the slide: integers that add up exactly over the pieces.
 
     Args:
         labels: (h, w) int32, the piece.
-        top, left: its corner in working pixels of the slide.
+        logit: (h, w) float32, cell probability logits.
+        top: its first row in working pixels of the slide.
+        left: its first column.
         cells: how many labels there are.
 
     Returns:
-        (cells, 7) int64: area, sum of rows, sum of columns, box (top, left, bottom, right; half-open).
+        (cells, 8) int64: area, box (top, left, bottom, right; half-open), sum of rows, of columns, and of
+        logits in units of 1 / LOGIT_UNITS.
     """
-    sums = np.zeros((cells, 7), np.int64)
+    sums = np.zeros((cells, 8), np.int64)
     for v in range(labels.shape[0]):
         for u in range(labels.shape[1]):
             k = labels[v, u] - 1
@@ -220,11 +226,12 @@ def partial_sums(labels: NDArray[np.int32], top: int, left: int, cells: int) -> 
             y, x = top + v, left + u
             row = sums[k]
             if row[0] == 0:
-                row[3], row[4], row[5], row[6] = y, x, y + 1, x + 1
+                row[1], row[2], row[3], row[4] = y, x, y + 1, x + 1
             row[0] += 1
-            row[1] += y
-            row[2] += x
-            row[4] = min(row[4], x)
-            row[5] = y + 1
-            row[6] = max(row[6], x + 1)
+            row[2] = min(row[2], x)
+            row[3] = y + 1
+            row[4] = max(row[4], x + 1)
+            row[5] += y
+            row[6] += x
+            row[7] += np.int64(np.rint(min(LOGIT_MAX, max(-LOGIT_MAX, logit[v, u])) * LOGIT_UNITS))
     return sums

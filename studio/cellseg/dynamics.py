@@ -39,9 +39,11 @@ def follow(
         flow: (H, W, 2) float32, step in y and x per iteration (Cellpose's flow / 5), 0 outside the foreground.
         inside: (H, W), the foreground.
         niter: Euler steps.
-        low_y, low_x, high_y, high_x: first and last row and column of the slide in this array's
-            coordinates. Paths are held there, as Cellpose holds them at the image's edge; where the
-            array ends earlier, a path that leaves it is ESCAPED.
+        low_y: first row of the slide in this array's coordinates. Paths are held at the slide's edges, as
+            Cellpose holds them at the image's; where the array ends earlier, a path that leaves it is ESCAPED.
+        low_x: first column.
+        high_y: last row.
+        high_x: last column.
 
     Returns:
         start (flat index of each foreground pixel, in raster order), end row and end column.

@@ -7,6 +7,7 @@ are properties of the slide and not of the request.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -122,9 +123,15 @@ class WorkGrid:
         )
         return touched.clipped(self.bounds)
 
+    def work_from_slide(self, x: float, y: float) -> tuple[int, int]:
+        """The working pixel (row, column) at a point of the slide."""
+        return math.floor(y / self.scale), math.floor(x / self.scale)
+
     def mask_rect(self, work: Rect) -> Rect:
         """The mask pixels whose sample lies in a rectangle of working pixels."""
-        rows, cols = self.mask_rows(work.bottom), self.mask_cols(work.right)
+        if self.downscale == 1:
+            return work.clipped(self.bounds)
+        rows, cols = self.mask_rows(), self.mask_cols()
         return Rect(
             int(np.searchsorted(rows, work.top)),
             int(np.searchsorted(cols, work.left)),
@@ -144,7 +151,8 @@ class WorkGrid:
         if self.downscale == 1:
             return np.arange(count if limit is None else min(count, limit))
         steps = max(1, round(count / self.downscale))
-        samples = np.minimum(np.floor((np.arange(steps) + 0.5) * self.downscale).astype(np.int64), count - 1)
+        samples: NDArray[np.int64] = np.floor((np.arange(steps) + 0.5) * self.downscale).astype(np.int64)
+        np.minimum(samples, count - 1, out=samples)
         return samples if limit is None else samples[samples < limit]
 
     def geometry(self, mask: Rect) -> MaskGeometry:
@@ -210,20 +218,24 @@ class TileLattice:
         return weight
 
 
-def block_grid(region: Rect, block_px: int, shift: tuple[int, int] = (0, 0)) -> list[Rect]:
-    """Cores of the blocks that share out `region`, rows first; a grid from the slide's (0, 0) moved by `shift`.
+def block_grid(region: Rect, block_px: int, corner: tuple[int, int] | None = None) -> list[Rect]:
+    """Cores of the blocks that share out `region`, rows first: even parts no larger than `block_px`.
 
-    The cells found don't depend on any of this.
+    With `corner` (row, column) the cuts are those of a grid of full blocks through that point instead. The cells
+    found don't depend on any of this.
     """
-    tops = _cuts(region.top, region.bottom, block_px, shift[0])
-    lefts = _cuts(region.left, region.right, block_px, shift[1])
+    tops = _cuts(region.top, region.bottom, block_px, None if corner is None else corner[0])
+    lefts = _cuts(region.left, region.right, block_px, None if corner is None else corner[1])
     return [
         Rect(top, left, bottom, right)
-        for top, bottom in zip(tops, tops[1:], strict=False)
-        for left, right in zip(lefts, lefts[1:], strict=False)
+        for top, bottom in itertools.pairwise(tops)
+        for left, right in itertools.pairwise(lefts)
     ]
 
 
-def _cuts(first: int, stop: int, step: int, shift: int) -> list[int]:
-    inner = range(first - (first - shift) % step + step, stop, step)
+def _cuts(first: int, stop: int, step: int, corner: int | None) -> list[int]:
+    if corner is None:
+        parts = -(-(stop - first) // step)
+        return [first + (stop - first) * n // parts for n in range(parts + 1)]
+    inner = range(first - (first - corner) % step + step, stop, step)
     return [first, *inner, stop]

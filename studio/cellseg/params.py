@@ -61,6 +61,8 @@ class SegmentParams:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise ParameterError(f"{name} must be a finite number, not {value!r}.")
+            # So that 10 and 10.0 are one run.
+            object.__setattr__(self, name, float(value))
         for name in ("min_size", "niter", "window", "batch", "workers"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):

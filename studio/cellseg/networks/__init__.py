@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any, Protocol
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.models import ModelInfo, ensure_weights
+from studio.core.jobs import Progress
+from studio.core.worker import owned_cores
 from studio.errors import ModelError, UsageError
+
+if TYPE_CHECKING:
+    from studio.cellseg.params import SegmentParams
 
 BACKENDS = ("auto", "torch", "torch-bf16", "openvino", "openvino-bf16")
 
-__all__ = ["BACKENDS", "Network", "load_network"]
+__all__ = ["BACKENDS", "Network", "load_network", "shared_network"]
+
+_KEPT = 2
+_loaded: OrderedDict[tuple[Any, ...], Network] = OrderedDict()
+_loading = threading.Lock()
 
 
 class Network(Protocol):
@@ -79,6 +90,29 @@ def load_network(
     from studio.cellseg.networks.torch_backend import TorchNetwork
 
     return TorchNetwork(state, tile_px=tile_px, batch=batch, threads=threads, bf16=bf16, device=device)
+
+
+def shared_network(info: ModelInfo, params: SegmentParams, progress: Progress | None = None) -> Network:
+    """The network that a run with these parameters uses, kept from earlier calls where it is the same.
+
+    Weights that aren't here are downloaded, which `progress` is told of. Raises as `load_network`.
+    """
+    ensure_weights(info, progress)
+    threads = params.workers or owned_cores()
+    key = (info.sha256, params.network_px, params.batch, params.device, params.backend, threads)
+    with _loading:
+        network = _loaded.pop(key, None) or load_network(
+            info,
+            tile_px=params.network_px,
+            batch=params.batch,
+            device=params.device,
+            backend=params.backend,
+            threads=threads,
+        )
+        _loaded[key] = network
+        while len(_loaded) > _KEPT:
+            _loaded.popitem(last=False)
+    return network
 
 
 def _read_state(info: ModelInfo) -> Any:

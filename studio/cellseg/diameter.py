@@ -1,0 +1,210 @@
+"""The cell diameter, found by looking: Cellpose's size model where there is one, then segment, measure, rescale."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.cellseg.flowfield import TileInputs
+from studio.cellseg.lattice import Rect, block_grid
+from studio.cellseg.models import load_size_model
+from studio.cellseg.networks import Network
+from studio.cellseg.params import SegmentParams
+from studio.cellseg.pipeline import Pipeline
+from studio.cellseg.plan import Plan, make_plan
+from studio.core.jobs import Progress
+
+if TYPE_CHECKING:
+    from studio.slide import WSI
+
+SlideRect = tuple[float, float, float, float]
+
+FIELDS = 6
+FIELD_PX = 448
+"""Side of a field in working pixels: with its halo it takes nine of the network's tiles."""
+STYLE_TILES = 12
+ROUNDS = 4
+CLOSE_ENOUGH = 0.02
+"""Relative change from one round to the next at which the search ends."""
+ENOUGH_CELLS = 8
+"""With fewer cells than this a round says nothing."""
+BINS = 24
+
+_GUESSES = (1.0, 2.0, 0.5, 4.0)
+"""Multiples of the first guess that are tried in turn while too few cells are found."""
+_RANGE_UM = (1.0, 200.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DiameterEstimate:
+    """A cell diameter and what speaks for it. Diameters are those of circles of the cells' area, in µm."""
+
+    diam_um: float
+    """The median, in hundredths; the diameter asked for where too few cells were found."""
+    quartiles_um: tuple[float, float, float]
+    cells: int
+    histogram: tuple[int, ...]
+    """Cells in equal bins between neighbouring `edges_um`."""
+    edges_um: tuple[float, ...]
+    rounds_um: tuple[float, ...]
+    """The diameters that were tried, in order."""
+    fields: tuple[SlideRect, ...]
+    """x, y, width, height in slide pixels of where was looked."""
+    by_size_model: bool
+    """Whether the first guess is the size model's."""
+
+    @property
+    def found(self) -> bool:
+        """Whether there were cells enough to say anything."""
+        return self.cells >= ENOUGH_CELLS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def estimate_diameter(
+    slide: WSI, params: SegmentParams, network: Network, progress: Progress, rect_slide: SlideRect | None = None
+) -> DiameterEstimate:
+    """Find the diameter of the cells in a rectangle of a slide, or in fields spread over its tissue.
+
+    Args:
+        slide: an open slide with a known pixel size.
+        params: the model, thresholds, and the diameter to begin with.
+        network: the model's network.
+        progress: told of rounds.
+        rect_slide: x, y, width, height in slide pixels; None: the whole slide.
+    """
+    progress.start(ROUNDS, "Looking for the cell diameter")
+    search = _Search(slide, params, network, progress, rect_slide)
+    first = search.by_size_model()
+    for multiple in _GUESSES:
+        search.look(_bounded((first or params.diam_um) * multiple))
+        if len(search.found_um) >= ENOUGH_CELLS:
+            break
+    for _ in range(ROUNDS - 1):
+        progress.advance()
+        if len(search.found_um) < ENOUGH_CELLS:
+            break
+        median = _bounded(float(np.median(search.found_um)))
+        if abs(median / search.rounds_um[-1] - 1) < CLOSE_ENOUGH:
+            break
+        search.look(median)
+    return search.summary(first is not None)
+
+
+class _Search:
+    """The rounds so far."""
+
+    def __init__(
+        self, slide: WSI, params: SegmentParams, network: Network, progress: Progress, rect_slide: SlideRect | None
+    ) -> None:
+        self.rounds_um: list[float] = []
+        self.found_um: NDArray[np.float64] = np.zeros(0)
+        self._fields: tuple[SlideRect, ...] = ()
+        self._slide, self._params, self._network = slide, params, network
+        self._progress, self._rect_slide = progress, rect_slide
+
+    def by_size_model(self) -> float | None:
+        """First guess in µm of the model's size model, from the styles of tiles; None where it has none."""
+        plan = self._plan(self._params.diam_um)
+        size_model = load_size_model(plan.model)
+        if size_model is None:
+            return None
+        tiles = [tile for core in fields_of(plan) for tile in plan.lattice.tiles_over(core)]
+        step = max(1.0, len(tiles) / STYLE_TILES)
+        chosen = [tiles[int(n * step)] for n in range(min(STYLE_TILES, len(tiles)))]
+        inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
+        style = np.zeros(0)
+        for tile in chosen:
+            self._progress.advance(0)
+            one = self._network.style(inputs.read(tile)[None])[0].astype(np.float64)
+            style = one if not style.size else style + one
+        # Cellpose adds the tiles' styles up and makes the sum a unit vector again.
+        return size_model.diameter_px(style / np.linalg.norm(style)) * plan.grid.mpp
+
+    def look(self, diam_um: float) -> None:
+        """Segment with this diameter and measure what is there."""
+        plan = self._plan(diam_um)
+        cores = fields_of(plan)
+        pipeline = Pipeline(plan, self._network)
+        with contextlib.closing(pipeline.run(cores, poll=lambda: self._progress.advance(0))) as finished:
+            parts = [_whole(done.block.cells, done.block.core, plan.grid.bounds) for done in finished]
+        area = np.concatenate(parts)["area"] if parts else np.zeros(0)
+        self.rounds_um.append(diam_um)
+        self.found_um = np.sort(2 * np.sqrt(area / math.pi) * plan.grid.mpp)
+        self._fields = tuple(_slide_rect(core, plan) for core in cores)
+
+    def summary(self, by_size_model: bool) -> DiameterEstimate:
+        """The estimate after the last round."""
+        found = self.found_um
+        enough = len(found) >= ENOUGH_CELLS
+        quartiles = np.percentile(found, (25, 50, 75)) if len(found) else np.zeros(3)
+        top = float(np.percentile(found, 99)) * 1.1 if len(found) else 1.0
+        counts, edges = np.histogram(np.minimum(found, top), BINS, (0.0, top))
+        return DiameterEstimate(
+            diam_um=_bounded(float(quartiles[1])) if enough else self._params.diam_um,
+            quartiles_um=(float(quartiles[0]), float(quartiles[1]), float(quartiles[2])),
+            cells=len(found),
+            histogram=tuple(int(count) for count in counts),
+            edges_um=tuple(float(edge) for edge in edges),
+            rounds_um=tuple(self.rounds_um),
+            fields=self._fields,
+            by_size_model=by_size_model,
+        )
+
+    def _plan(self, diam_um: float) -> Plan:
+        return make_plan(self._slide, self._params.changed(diam_um=diam_um), self._rect_slide)
+
+
+def fields_of(plan: Plan) -> list[Rect]:
+    """Where to look: all of a small region, else fields spread evenly over the tissue of a large one.
+
+    They lie on the lattice of network tiles, so that none is computed for a sliver.
+    """
+    region = plan.region
+    if region.rows * region.cols <= FIELDS * FIELD_PX**2:
+        return block_grid(region, 1024)
+    stride = plan.lattice.stride
+    side = max(FIELD_PX, stride)
+    at = (stride // 2) % stride
+    corners = [
+        (row, col)
+        for row in range(region.top - region.top % stride + at, region.bottom - side + 1, side)
+        for col in range(region.left - region.left % stride + at, region.right - side + 1, side)
+    ]
+    cores = [Rect(row, col, row + side, col + side) for row, col in corners if row >= region.top and col >= region.left]
+    if not cores:
+        return block_grid(region, 1024)[:FIELDS]
+    tissue = plan.slide.tissue()
+    share = {core: tissue.part(*_slide_rect(core, plan)) for core in cores}
+    chosen = [core for core in cores if share[core] >= 0.5]
+    if len(chosen) < FIELDS:
+        chosen = sorted(cores, key=lambda core: share[core], reverse=True)[:FIELDS]
+    step = max(1.0, len(chosen) / FIELDS)
+    return [chosen[int((n + 0.5) * step)] for n in range(min(FIELDS, len(chosen)))]
+
+
+def _slide_rect(core: Rect, plan: Plan) -> SlideRect:
+    scale = plan.grid.scale
+    return core.left * scale, core.top * scale, core.cols * scale, core.rows * scale
+
+
+def _whole(parts: NDArray[np.void], core: Rect, bounds: Rect) -> NDArray[np.void]:
+    """Cells that no edge of the field cuts (they may lie at the slide's own edge)."""
+    cut = (
+        ((parts["top"] == core.top) & (core.top > bounds.top))
+        | ((parts["left"] == core.left) & (core.left > bounds.left))
+        | ((parts["bottom"] == core.bottom) & (core.bottom < bounds.bottom))
+        | ((parts["right"] == core.right) & (core.right < bounds.right))
+    )
+    return np.asarray(parts[~cut])
+
+
+def _bounded(diam_um: float) -> float:
+    return round(min(_RANGE_UM[1], max(_RANGE_UM[0], diam_um)), 2)

@@ -1,0 +1,95 @@
+"""What a run will take: time, memory, disk and cells, from the first few blocks of it."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from studio.cellseg.blocks import PART
+from studio.cellseg.journal import Journal
+from studio.cellseg.peak import PeakMemory
+from studio.errors import RunError
+
+SAMPLE_BLOCKS = 3
+"""How many blocks are measured before anything is said."""
+
+_COPIES = 3
+"""While the result is put together the journal, the Zarr folder and the zip lie on the disk side by side."""
+_TABLE_COPIES = 4
+"""Of the cell table in memory while it is sorted and its columns are made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a whole run is expected to take."""
+
+    blocks_measured: int
+    seconds_left: float
+    memory_mb: float
+    disk_mb: float
+    """At most, while it runs; the result is about a third of it."""
+    cells: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @property
+    def text(self) -> str:
+        """In words, to follow the name of the job."""
+        minutes = self.seconds_left / 60
+        time_text = f"{minutes:.0f} min" if minutes >= 2 else f"{math.ceil(self.seconds_left)} s"
+        return (
+            f"about {time_text}, {self.cells:,} cells, {self.memory_mb / 1000:.1f} GB of memory, "
+            f"{self.disk_mb:,.0f} MB of disk"
+        )
+
+
+class Estimator:
+    """Fed with each finished block; knows more after SAMPLE_BLOCKS of them."""
+
+    def __init__(self, journal: Journal, peak: PeakMemory, blocks: int, resumed_cells: int) -> None:
+        """`blocks`: how many are to be done now; `resumed_cells`: in blocks that are there already."""
+        self._journal = journal
+        self._peak = peak
+        self._left = blocks
+        self._done = 0
+        self._resumed_cells = resumed_cells
+        self._resumed_bytes = journal.bytes
+        self._cells = 0
+        self._began_s = time.monotonic()
+        self.estimate: Estimate | None = None
+
+    def add(self, cells: int) -> bool:
+        """Count a finished block with so many cells; True when there is an estimate, for the first time.
+
+        Raises:
+            RunError: the disk doesn't have the room that the run will need.
+        """
+        self._done += 1
+        self._left -= 1
+        self._cells += cells
+        if self._done != SAMPLE_BLOCKS or not self._left:
+            return False
+        more = self._left / self._done
+        total_cells = round(self._resumed_cells + self._cells * (1 + more))
+        written = self._journal.bytes
+        total_bytes = written + (written - self._resumed_bytes) * more
+        self.estimate = Estimate(
+            blocks_measured=self._done,
+            seconds_left=(time.monotonic() - self._began_s) * more,
+            memory_mb=self._peak.mb + total_cells * PART.itemsize * _TABLE_COPIES / 1e6,
+            disk_mb=total_bytes * _COPIES / 1e6,
+            cells=total_cells,
+        )
+        free = shutil.disk_usage(self._journal.folder).free
+        needed = total_bytes * _COPIES - written
+        if needed > free:
+            raise RunError(
+                f"This run will need about {needed / 1e6:,.0f} MB more on the disk of {self._journal.folder.parent}, "
+                f"which has {free / 1e6:,.0f} MB left. Free some space, or choose another place or a larger downscale."
+            )
+        return True

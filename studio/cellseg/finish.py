@@ -1,0 +1,116 @@
+"""The last pass: finished blocks become the result's chunks, local labels become numbers 1 to N."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.cellseg.blockdata import BlockData, BlockFormatError
+from studio.cellseg.journal import Journal
+from studio.cellseg.lattice import Rect, WorkGrid
+from studio.cellseg.merge import MergedCells
+from studio.cellseg.plan import Plan
+from studio.cellseg.resultwrite import ResultWriter
+from studio.core.lru import ByteLRU
+from studio.errors import RunError
+
+_CACHE_SHARE = 0.25
+"""Of the memory budget: decoded blocks kept, so that each is decoded once a row of chunks."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    mask: Rect
+    labels: NDArray[np.uint32]
+    flows: NDArray[np.float16] | None
+
+
+def write_result(
+    plan: Plan, journal: Journal, table: MergedCells, out: Path, meta: dict[str, Any], advance: Callable[[], None]
+) -> tuple[int, int]:
+    """Put the result file together and in place; returns its shape.
+
+    `advance` is called for each chunk and may raise to stop. The same blocks give the same bytes.
+    """
+    mask = plan.mask
+    geometry = plan.grid.geometry(mask)
+    writer = ResultWriter(
+        out,
+        shape=(mask.rows, mask.cols),
+        geometry=geometry,
+        wsi_dim=(round(mask.cols * geometry.scale_x), round(mask.rows * geometry.scale_y)),
+        wsi_offset=(round(geometry.offset_x), round(geometry.offset_y)),
+        meta=meta,
+        workdir=journal.workdir,
+        flows=plan.params.save_flows,
+    )
+    blocks = _Blocks(journal, table, int(plan.params.memory_gb * 1e9 * _CACHE_SHARE))
+    for row, col, cores in chunks_of(plan.grid, mask, plan.blocks, writer.CHUNK):
+        advance()
+        rows, cols = min(writer.CHUNK, mask.rows - row), min(writer.CHUNK, mask.cols - col)
+        at = Rect(row + mask.top, col + mask.left, row + mask.top + rows, col + mask.left + cols)
+        labels = np.zeros((rows, cols), np.uint32)
+        flows = np.zeros((rows, cols, 3), np.float16) if plan.params.save_flows else None
+        for core in cores:
+            block = blocks.get(core)
+            paste(labels, at, block.labels, block.mask)
+            if flows is not None and block.flows is not None:
+                paste(flows, at, block.flows, block.mask)
+        writer.write_labels(row, col, labels)
+        if flows is not None:
+            writer.write_flow(row, col, flows)
+    writer.write_cells(table.centroids(plan.grid, mask), table.columns(plan.grid, mask))
+    writer.finish(advance)
+    return mask.rows, mask.cols
+
+
+def chunks_of(
+    grid: WorkGrid, mask: Rect, cores: Sequence[Rect], chunk_px: int
+) -> Iterator[tuple[int, int, list[Rect]]]:
+    """(row, column, blocks in it) of each chunk of the result that has blocks; rows first, from the mask's corner."""
+    held: dict[tuple[int, int], list[Rect]] = {}
+    for core in cores:
+        part = grid.mask_rect(core)
+        if part.empty:
+            continue
+        for i in range((part.top - mask.top) // chunk_px, (part.bottom - 1 - mask.top) // chunk_px + 1):
+            for j in range((part.left - mask.left) // chunk_px, (part.right - 1 - mask.left) // chunk_px + 1):
+                held.setdefault((i, j), []).append(core)
+    for i, j in sorted(held):
+        yield i * chunk_px, j * chunk_px, held[i, j]
+
+
+def paste(target: NDArray[Any], at: Rect, source: NDArray[Any], source_at: Rect) -> None:
+    """Copy the part of `source` that lies in `target`; both say where on the slide's mask they lie."""
+    both = at.clipped(source_at)
+    target[both.slices(at)] = source[both.slices(source_at)]
+
+
+class _Blocks:
+    """Blocks of the journal with their final numbers, the ones used last kept decoded."""
+
+    def __init__(self, journal: Journal, table: MergedCells, budget_bytes: int) -> None:
+        self._journal = journal
+        self._table = table
+        self._kept: ByteLRU[Rect, _Decoded] = ByteLRU(
+            budget_bytes, lambda block: block.labels.nbytes + (block.flows.nbytes if block.flows is not None else 0)
+        )
+
+    def get(self, core: Rect) -> _Decoded:
+        return self._kept.get_or_load(core, lambda: self._load(core))
+
+    def _load(self, core: Rect) -> _Decoded:
+        try:
+            block: BlockData = self._journal.read(core)
+        except BlockFormatError as error:
+            self._journal.drop(core)
+            raise RunError(
+                f"A finished block can't be read back from {self._journal.folder} ({error}). Check the disk, then run "
+                "the same command again: only this block is done anew."
+            ) from error
+        return _Decoded(block.mask, self._table.numbers(block.cells)[block.labels], block.flows)

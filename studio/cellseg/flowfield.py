@@ -1,0 +1,169 @@
+"""The flow field of a slide: network tiles of the global lattice, each computed once and kept while needed."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from studio.cellseg.blocks import FlowPiece
+from studio.cellseg.inputs import to_channels
+from studio.cellseg.lattice import Rect, TileLattice
+from studio.cellseg.normalize import Normalization
+from studio.cellseg.where import Where
+
+Tile = tuple[int, int]
+
+
+class WorkingReader(Protocol):
+    """What the engine reads of a slide; `studio.slide.WSI` has it."""
+
+    def read_working(self, scale: float, row: int, col: int, rows: int, cols: int) -> NDArray[np.uint8]:
+        """RGB (rows, cols, 3) at `scale` slide pixels a pixel, the same however it is cut up."""
+
+
+class TileInputs:
+    """Makes the network's input of a tile from the slide. Any thread."""
+
+    def __init__(
+        self, slide: WorkingReader, scale: float, mode: str, normalization: Normalization, lattice: TileLattice
+    ) -> None:
+        self._slide = slide
+        self._scale = scale
+        self._mode = mode
+        self._normalization = normalization
+        self._lattice = lattice
+
+    def read(self, tile: Tile) -> NDArray[np.float32]:
+        """(2, tile, tile) float32, normalised. SlideError where the slide can't be read."""
+        rect = self._lattice.tile_rect(tile)
+        rgb = self._slide.read_working(self._scale, rect.top, rect.left, rect.rows, rect.cols)
+        return self._normalization.apply(to_channels(np.asarray(rgb, np.uint8), self._mode))
+
+
+class TileStore:
+    """Network outputs of tiles, (3, T, T) float32: pinned ones stay, the others up to a budget of bytes.
+
+    A tile thrown out is computed again when it is needed, so the budget decides about time, never about
+    the result. Thread-safe.
+    """
+
+    def __init__(self, budget_bytes: int) -> None:
+        self._budget = budget_bytes
+        self._lock = threading.Lock()
+        self._tiles: OrderedDict[Tile, NDArray[np.float32]] = OrderedDict()
+        self._pins: dict[Tile, int] = {}
+        self._coming: set[Tile] = set()
+        self._bytes = 0
+
+    def pin(self, tiles: Iterable[Tile]) -> list[Tile]:
+        """Keep these tiles until `unpin`; returns those that nobody has computed or promised yet."""
+        missing = []
+        with self._lock:
+            for tile in tiles:
+                self._pins[tile] = self._pins.get(tile, 0) + 1
+                if tile in self._tiles:
+                    self._tiles.move_to_end(tile)
+                elif tile not in self._coming:
+                    self._coming.add(tile)
+                    missing.append(tile)
+        return missing
+
+    def put(self, tile: Tile, output: NDArray[np.float32]) -> None:
+        """Hand in a tile."""
+        with self._lock:
+            self._coming.discard(tile)
+            self._tiles[tile] = output
+            self._bytes += output.nbytes
+            self._shrink()
+
+    def get(self, tile: Tile) -> NDArray[np.float32]:
+        """A pinned tile that has been handed in."""
+        with self._lock:
+            return self._tiles[tile]
+
+    def ready(self, tiles: Iterable[Tile]) -> bool:
+        """Whether all have been handed in."""
+        with self._lock:
+            return all(tile in self._tiles for tile in tiles)
+
+    def unpin(self, tiles: Iterable[Tile]) -> None:
+        """The reverse of `pin`."""
+        with self._lock:
+            for tile in tiles:
+                self._pins[tile] -= 1
+                if not self._pins[tile]:
+                    del self._pins[tile]
+            self._shrink()
+
+    def _shrink(self) -> None:
+        if self._bytes <= self._budget:
+            return
+        for tile in [tile for tile in self._tiles if tile not in self._pins]:
+            self._bytes -= self._tiles.pop(tile).nbytes
+            if self._bytes <= self._budget:
+                return
+
+
+def assemble(
+    store: TileStore,
+    lattice: TileLattice,
+    tiles: Iterable[Tile],
+    rect: Rect,
+    cellprob_threshold: float,
+    where: Where | None = None,
+) -> FlowPiece:
+    """The flow field on `rect` from its (pinned) tiles, added up in the lattice's order: any cut gives the same bits.
+
+    Off the field of `where` all is background.
+    """
+    total = np.zeros((rect.rows, rect.cols, 3), np.float32)
+    for tile in tiles:
+        at = lattice.tile_rect(tile)
+        _add(
+            total,
+            store.get(tile),
+            lattice.weights(tile[0], 0),
+            lattice.weights(tile[1], 1),
+            at.top - rect.top,
+            at.left - rect.left,
+        )
+    flow, inside, logit = _split(total, np.float32(cellprob_threshold))
+    field = None if where is None else where.field_mask(rect)
+    if field is not None:
+        inside &= field
+        flow[~field] = 0
+    return FlowPiece(rect, flow, inside, logit)
+
+
+@njit(cache=True, nogil=True)
+def _add(total, tile, weight_y, weight_x, top, left):  # type: ignore[no-untyped-def]
+    rows, cols = total.shape[0], total.shape[1]
+    side = tile.shape[1]
+    for v in range(max(0, -top), min(side, rows - top)):
+        for u in range(max(0, -left), min(side, cols - left)):
+            weight = weight_y[v] * weight_x[u]
+            for c in range(3):
+                total[top + v, left + u, c] += weight * tile[c, v, u]
+
+
+@njit(cache=True, nogil=True)
+def _split(total, threshold):  # type: ignore[no-untyped-def]
+    rows, cols = total.shape[0], total.shape[1]
+    flow = np.zeros((rows, cols, 2), np.float32)
+    inside = np.zeros((rows, cols), np.bool_)
+    logit = np.empty((rows, cols), np.float32)
+    fifth = np.float32(5.0)
+    for y in range(rows):
+        for x in range(cols):
+            logit[y, x] = total[y, x, 2]
+            if total[y, x, 2] > threshold:
+                inside[y, x] = True
+                flow[y, x, 0] = total[y, x, 0] / fifth
+                flow[y, x, 1] = total[y, x, 1] / fifth
+    return flow, inside, logit

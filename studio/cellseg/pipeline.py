@@ -1,0 +1,231 @@
+"""Blocks through the stages: read and resample ▸ network ▸ dynamics ▸ (caller) write.
+
+One thread plans and one runs the network; small pools read the slide and find the cells. Queues between
+them are bounded by the number of blocks under way. The caller takes finished blocks in its own thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.cellseg.blocks import FIRST_HALO, BlockCells, FlowPiece, HaloTooSmall, segment_block
+from studio.cellseg.flowfield import Tile, TileInputs, TileStore, assemble
+from studio.cellseg.lattice import Rect
+from studio.cellseg.networks import Network
+from studio.cellseg.plan import Plan
+from studio.core.worker import owned_cores
+
+log = logging.getLogger(__name__)
+
+_POLL_S = 0.1
+_FLUSH_S = 0.05
+"""How long the network waits for more tiles before it runs a batch that isn't full."""
+
+
+@dataclass
+class StageTimes:
+    """Wall and CPU seconds spent in each stage, summed over its threads."""
+
+    wall_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    cpu_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def measure(self, stage: str) -> Iterator[None]:
+        """Count what happens inside towards a stage."""
+        wall, cpu = time.perf_counter(), time.thread_time()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.wall_s[stage] += time.perf_counter() - wall
+                self.cpu_s[stage] += time.thread_time() - cpu
+                self.counts[stage] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A block done: its cells, and what `harvest` made of it in the pool's thread."""
+
+    block: BlockCells
+    extra: Any
+
+
+Harvest = Callable[[BlockCells, FlowPiece], Any]
+
+
+@dataclass(slots=True)
+class _Task:
+    core: Rect
+    halo: int
+    rect: Rect
+    tiles: list[Tile]
+
+
+class Pipeline:
+    """Runs blocks of a plan. Make one, iterate over `run`, drop it."""
+
+    def __init__(
+        self, plan: Plan, network: Network, *, harvest: Harvest | None = None, times: StageTimes | None = None
+    ) -> None:
+        self.plan = plan
+        self.times = times or StageTimes()
+        self.network = network
+        self._harvest = harvest
+        self._workers = plan.params.workers or owned_cores()
+        self._inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
+        self._store = TileStore(plan.cache_bytes)
+        self._stop = threading.Event()
+        self._again: deque[tuple[Rect, int]] = deque()
+        self._halo = FIRST_HALO
+        self._slots = threading.Semaphore(self._workers + 1)
+        self._to_network: queue.Queue[tuple[Tile, Future[NDArray[np.float32]]] | _Task | None] = queue.Queue()
+        self._done: queue.Queue[Finished | BaseException] = queue.Queue()
+        self._left = 0
+        self._all_done = threading.Event()
+
+    def run(
+        self,
+        cores: Iterable[Rect],
+        halos: dict[Rect, int] | None = None,
+        poll: Callable[[], None] = lambda: None,
+    ) -> Generator[Finished, None, None]:
+        """Yield each block as it is finished, in no particular order. Closing the iterator stops the work.
+
+        Args:
+            cores: blocks in the order wanted.
+            halos: first halo of single blocks, where more than usual is known to be needed.
+            poll: called a few times a second while waiting; what it raises stops the work.
+        """
+        wanted = list(cores)
+        self._left = len(wanted)
+        if not wanted:
+            return
+        readers = ThreadPoolExecutor(min(4, max(2, self._workers)), thread_name_prefix="studio-read")
+        finders = ThreadPoolExecutor(self._workers, thread_name_prefix="studio-cells")
+        threads = [
+            threading.Thread(target=self._guard, args=(self._plan_tiles, wanted, halos or {}, readers), daemon=True),
+            threading.Thread(target=self._guard, args=(self._run_network, finders), daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in wanted:
+                item = self._next(poll)
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            self._stop.set()
+            self._all_done.set()
+            self._slots.release()
+            self._to_network.put(None)
+            for thread in threads:
+                thread.join()
+            readers.shutdown(cancel_futures=True)
+            finders.shutdown(cancel_futures=True)
+
+    def _next(self, poll: Callable[[], None]) -> Finished | BaseException:
+        while True:
+            poll()
+            try:
+                return self._done.get(timeout=_POLL_S)
+            except queue.Empty:
+                continue
+
+    def _guard(self, target: Callable[..., None], *args: Any) -> None:
+        try:
+            target(*args)
+        except BaseException as error:  # noqa: BLE001 (handed to the caller's thread, which raises it)
+            self._done.put(error)
+
+    def _plan_tiles(self, wanted: list[Rect], halos: dict[Rect, int], readers: ThreadPoolExecutor) -> None:
+        """Thread: decide which tiles are wanted next, and have them read."""
+        fresh = deque(wanted)
+        while not self._stop.is_set() and not self._all_done.is_set():
+            if not self._again and not fresh:
+                self._all_done.wait(0.01)
+                continue
+            self._slots.acquire()
+            if self._stop.is_set():
+                return
+            core, halo = self._again.popleft() if self._again else (fresh[0], 0)
+            if not halo:
+                fresh.popleft()
+                halo = max(self._halo, halos.get(core, 0))
+            rect = core.grown(halo).clipped(self.plan.grid.bounds)
+            task = _Task(core, halo, rect, self.plan.tiles_over(rect))
+            for tile in self._store.pin(task.tiles):
+                self._to_network.put((tile, readers.submit(self._read, tile)))
+            self._to_network.put(task)
+
+    def _read(self, tile: Tile) -> NDArray[np.float32]:
+        with self.times.measure("read"):
+            return self._inputs.read(tile)
+
+    def _run_network(self, finders: ThreadPoolExecutor) -> None:
+        """Thread: tiles to the network in batches; blocks whose tiles are there to the finders."""
+        batch: list[tuple[Tile, Future[NDArray[np.float32]]]] = []
+        waiting: list[_Task] = []
+        while not self._stop.is_set():
+            try:
+                item = self._to_network.get(timeout=_FLUSH_S if batch or waiting else None)
+                if item is None:
+                    return
+                if isinstance(item, _Task):
+                    waiting.append(item)
+                else:
+                    batch.append(item)
+                flush = len(batch) == self.network.batch
+            except queue.Empty:
+                flush = True
+            if flush and batch:
+                self._forward(batch)
+                batch = []
+            for task in [task for task in waiting if self._store.ready(task.tiles)]:
+                waiting.remove(task)
+                finders.submit(self._guard, self._find, task)
+
+    def _forward(self, batch: list[tuple[Tile, Future[NDArray[np.float32]]]]) -> None:
+        x = np.stack([future.result() for _, future in batch])
+        with self.times.measure("network"):
+            y = self.network.forward(x)
+        self.times.counts["tiles"] += len(batch)
+        for (tile, _), output in zip(batch, y, strict=False):
+            self._store.put(tile, np.ascontiguousarray(output, dtype=np.float32))
+
+    def _find(self, task: _Task) -> None:
+        """Pool: the cells of one block, or the block again with more halo."""
+        if self._stop.is_set():
+            return
+        plan = self.plan
+        with self.times.measure("assemble"):
+            piece = assemble(
+                self._store, plan.lattice, task.tiles, task.rect, plan.params.cellprob_threshold, plan.where
+            )
+        self._store.unpin(task.tiles)
+        with self.times.measure("dynamics"):
+            found = segment_block(piece, task.core, plan.grid.bounds, plan.params, task.halo, plan.where)
+        if isinstance(found, HaloTooSmall):
+            self.times.counts["redone"] += 1
+            log.debug("block %s: halo %d too small, %d next", task.core, task.halo, found.halo)
+            self._again.append((task.core, found.halo))
+            self._slots.release()
+            return
+        with self.times.measure("harvest"):
+            extra = self._harvest(found, piece) if self._harvest else None
+        self._slots.release()
+        self._done.put(Finished(found, extra))

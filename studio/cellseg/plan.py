@@ -1,0 +1,153 @@
+"""All that is decided before the first block: model, grid, channels, normalisation, blocks, budget."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from studio.cellseg.blocks import FIRST_HALO
+from studio.cellseg.inputs import resolve_channel
+from studio.cellseg.lattice import TILE_OVERLAP, WINDOW_OVERLAP, Rect, TileLattice, WorkGrid, block_grid
+from studio.cellseg.models import ModelInfo, resolve_model
+from studio.cellseg.normalize import Normalization, normalization_for
+from studio.cellseg.params import SegmentParams
+from studio.cellseg.where import Where, everywhere_or
+from studio.errors import ParameterError
+
+if TYPE_CHECKING:
+    from studio.slide import WSI
+    from studio.slide.roi import ROI
+
+_TILE_ROWS = 3
+"""Rows of tiles that a row of blocks shares with its neighbours."""
+_BYTES_PER_PX = 64
+"""Peak memory of a block under way per pixel of core and halo (measured 55)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run does, fixed before it begins; a preview and a whole-slide run differ in `region` only."""
+
+    slide: WSI
+    params: SegmentParams
+    model: ModelInfo
+    grid: WorkGrid
+    lattice: TileLattice
+    channel: str
+    normalization: Normalization
+    region: Rect
+    """The working pixels to label."""
+    blocks: tuple[Rect, ...]
+    """Cores in canonical order, without skipped ones."""
+    skipped: tuple[Rect, ...]
+    where: Where | None
+    """Where sinks count (tissue, regions of interest), or None: everywhere."""
+
+    @property
+    def mask(self) -> Rect:
+        """The mask pixels of the region."""
+        return self.grid.mask_rect(self.region)
+
+    def tiles_over(self, rect: Rect) -> list[tuple[int, int]]:
+        """The network tiles that the flow field on `rect` is made from; those off the field are left out."""
+        tiles = self.lattice.tiles_over(rect)
+        if self.where is None:
+            return list(tiles)
+        return [tile for tile in tiles if self.where.touches_field(self.lattice.tile_rect(tile))]
+
+    @property
+    def cache_bytes(self) -> int:
+        """Budget of the tile store."""
+        return int(self.params.memory_gb * 1e9 * 0.4)
+
+
+def make_plan(
+    slide: WSI,
+    params: SegmentParams,
+    region_slide: tuple[float, float, float, float] | None = None,
+    rois: Sequence[ROI] | None = None,
+    corner: tuple[int, int] | None = None,
+) -> Plan:
+    """Decide everything.
+
+    Args:
+        slide: an open slide with a known pixel size.
+        params: what the person set.
+        region_slide: x, y, width, height in slide pixels to restrict the run to; None: the whole slide.
+        rois: regions that the cells' sinks must lie in; None: anywhere.
+        corner: moves the grid of blocks (see `block_grid`); no effect on the cells (for tests).
+
+    Raises:
+        MissingMppError: the slide's pixel size isn't known.
+        ModelError: no such model.
+        ParameterError: an empty region, or a diameter that makes the slide too large or too small.
+    """
+    model = resolve_model(params.model)
+    mpp = slide.require_mpp()
+    scale = params.diam_um / model.diam_mean / mpp
+    grid = WorkGrid(slide.size, scale, mpp, params.downscale)
+    if max(grid.shape) > 2**20:
+        raise ParameterError(
+            f"A diameter of {params.diam_um:g} µm would enlarge this slide to {grid.shape[1]} × {grid.shape[0]} "
+            "pixels. Choose a larger diameter, or check the slide's pixel size."
+        )
+    region = grid.bounds if region_slide is None else grid.rect_from_slide(region_slide)
+    if region.empty or grid.mask_rect(region).empty:
+        raise ParameterError("The region lies outside the slide. Give x, y, width, height in slide pixels.")
+    lattice = TileLattice(grid.shape, params.network_px, TILE_OVERLAP if params.tile else WINDOW_OVERLAP)
+    channel = resolve_channel(params.channel, model, params.channel == "auto" and slide.is_fluorescence())
+    where = everywhere_or(slide, grid, tissue=params.otsu, rois=rois)
+    blocks, skipped = _choose_blocks(block_grid(region, block_px(params), corner), where)
+    return Plan(
+        slide=slide,
+        params=params,
+        model=model,
+        grid=grid,
+        lattice=lattice,
+        channel=channel,
+        normalization=normalization_for(slide, scale, channel),
+        region=region,
+        blocks=tuple(blocks),
+        skipped=tuple(skipped),
+        where=where,
+    )
+
+
+def block_px(params: SegmentParams) -> int:
+    """Side of a block: what was asked for, or as much of it as the memory budget allows."""
+    side = params.block_px
+    budget = params.memory_gb * 1e9 * 0.4 / _BYTES_PER_PX / 2
+    while side > 256 and (side + 2 * FIRST_HALO) ** 2 > budget:
+        side = max(256, side // 2 // 16 * 16)
+    return side
+
+
+def _choose_blocks(cores: list[Rect], where: Where | None) -> tuple[list[Rect], list[Rect]]:
+    if where is None:
+        return cores, []
+    done: list[Rect] = []
+    skipped: list[Rect] = []
+    for core in cores:
+        (done if where.touches_field(core) else skipped).append(core)
+    return done, skipped
+
+
+def in_order(plan: Plan, blocks: list[Rect], focus: tuple[int, int] | None) -> list[Rect]:
+    """Blocks in the order to do them in: nearest to `focus` (working row, column) first, or in strips.
+
+    Strips are as wide as the tile store can keep the tiles that one row of blocks shares with the next.
+    """
+    if focus is not None:
+        row, col = focus
+        return sorted(
+            blocks,
+            key=lambda b: ((b.top + b.bottom) / 2 - row) ** 2 + ((b.left + b.right) / 2 - col) ** 2,
+        )
+    if not blocks:
+        return []
+    tile_bytes = 12 * plan.lattice.tile_px**2
+    across = -(-max(block.cols for block in blocks) // plan.lattice.stride) + 1
+    strip = max(2, plan.cache_bytes // (tile_bytes * across * _TILE_ROWS))
+    lefts = {left: n for n, left in enumerate(sorted({b.left for b in blocks}))}
+    return sorted(blocks, key=lambda b: (lefts[b.left] // strip, b.top, b.left))

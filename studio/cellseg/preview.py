@@ -1,0 +1,80 @@
+"""A part of a slide, segmented into memory: the same blocks and the same cells as a whole-slide run has there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.cellseg.blockdata import BlockData, keep_block
+from studio.cellseg.finish import paste
+from studio.cellseg.merge import MergedCells, merge_parts
+from studio.cellseg.networks import Network
+from studio.cellseg.params import SegmentParams
+from studio.cellseg.pipeline import Pipeline
+from studio.cellseg.plan import Plan, in_order, make_plan
+from studio.cellseg.source import MaskGeometry
+from studio.core.jobs import Progress
+
+if TYPE_CHECKING:
+    from studio.slide import WSI
+    from studio.slide.roi import ROI
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Cells of a part of a slide."""
+
+    plan: Plan
+    labels: NDArray[np.uint32]
+    """(rows, columns) at mask resolution; 1…N in the order of a whole-slide run's numbers."""
+    flows: NDArray[np.float16]
+    """(rows, columns, 3): unit-scale dY, dX, cell probability; 0 outside the foreground."""
+    cells: MergedCells
+
+    @property
+    def geometry(self) -> MaskGeometry:
+        """Where the labels lie on the slide."""
+        return self.plan.grid.geometry(self.plan.mask)
+
+    @property
+    def centroids(self) -> NDArray[np.float64]:
+        """(N, 2) row, column in mask pixels, of what lies in the part."""
+        return self.cells.centroids(self.plan.grid, self.plan.mask)
+
+
+def preview(
+    slide: WSI,
+    params: SegmentParams,
+    rect_slide: tuple[float, float, float, float] | None,
+    network: Network,
+    progress: Progress,
+    rois: Sequence[ROI] | None = None,
+) -> Preview:
+    """Segment a rectangle (x, y, width, height in slide pixels) of a slide; None: all of it.
+
+    Raises as `make_plan`, and SlideError.
+    """
+    plan = make_plan(slide, params, rect_slide, rois)
+    progress.start(len(plan.blocks), "Segmenting the view")
+
+    blocks: list[BlockData] = []
+    pipeline = Pipeline(plan, network, harvest=lambda block, piece: keep_block(block, piece, plan.grid, flows=True))
+    order = in_order(plan, list(plan.blocks), None)
+    with contextlib.closing(pipeline.run(order, poll=lambda: progress.advance(0))) as finished:
+        for done in finished:
+            blocks.append(done.extra)
+            progress.advance(1)
+    cells = merge_parts([block.cells for block in blocks])
+    mask = plan.mask
+    labels = np.zeros((mask.rows, mask.cols), np.uint32)
+    flows = np.zeros((mask.rows, mask.cols, 3), np.float16)
+    for block in blocks:
+        paste(labels, mask, cells.numbers(block.cells)[block.labels], block.mask)
+        if block.flows is not None:
+            paste(flows, mask, block.flows, block.mask)
+    return Preview(plan, labels, flows, cells)

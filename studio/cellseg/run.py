@@ -1,0 +1,293 @@
+"""A run: plan, finished blocks of earlier attempts, the other blocks, the audit, the result file."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.cellseg.audit import Audit, Claim
+from studio.cellseg.blockdata import BlockData, keep_block
+from studio.cellseg.blocks import LAST_HALO, BlockCells, FlowPiece
+from studio.cellseg.estimate import Estimate, Estimator
+from studio.cellseg.finish import write_result
+from studio.cellseg.journal import Journal, explained
+from studio.cellseg.lattice import Rect
+from studio.cellseg.merge import merge_parts
+from studio.cellseg.networks import Network, shared_network
+from studio.cellseg.params import SegmentParams
+from studio.cellseg.peak import PeakMemory
+from studio.cellseg.pipeline import Pipeline, StageTimes
+from studio.cellseg.plan import Plan, block_px, in_order, make_plan
+from studio.core.jobs import NullProgress, Progress
+from studio.errors import UsageError
+
+if TYPE_CHECKING:
+    from studio.slide import WSI
+    from studio.slide.roi import ROI
+
+log = logging.getLogger(__name__)
+
+JOURNAL_FORMAT = 1
+
+_NO_EFFECT = ("block", "window", "batch", "workers", "memory_gb", "device", "backend")
+"""Parameters that an identity names by what they amount to, or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run is asked to do."""
+
+    params: SegmentParams
+    out: Path
+    region_slide: tuple[float, float, float, float] | None = None
+    """x, y, width, height in slide pixels; None: the whole slide."""
+    rois: Sequence[ROI] | None = None
+    focus_slide: tuple[float, float] | None = None
+    """x, y: blocks are done nearest to this point first."""
+    overwrite: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished run says about itself."""
+
+    plan: Plan
+    out: Path
+    cells: int
+    shape: tuple[int, int]
+    seconds: float
+    peak_rss_mb: float
+    resumed_blocks: int
+    times: StageTimes
+    estimate: Estimate | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON of `segment`."""
+        plan, times = self.plan, self.times
+        return {
+            "out": str(self.out),
+            "cells": self.cells,
+            "shape": list(self.shape),
+            "mpp": plan.grid.mpp * plan.grid.downscale,
+            "seconds": self.seconds,
+            "peak_rss_mb": self.peak_rss_mb,
+            "model": plan.params.model,
+            "diam_um": plan.params.diam_um,
+            "blocks": len(plan.blocks) + len(plan.skipped),
+            "blocks_skipped": len(plan.skipped),
+            "resumed_blocks": self.resumed_blocks,
+            "tissue_share": None if plan.where is None else plan.where.share,
+            "mpx": plan.region.rows * plan.region.cols / 1e6,
+            "stages": {
+                name: {"wall_s": times.wall_s[name], "cpu_s": times.cpu_s[name]} for name in sorted(times.wall_s)
+            },
+            "estimate": None if self.estimate is None else self.estimate.to_dict(),
+        }
+
+
+def run_slide(
+    slide: WSI, request: Request, progress: Progress | None = None, network: Network | None = None
+) -> Outcome:
+    """Segment a slide (or a region) into a result file; goes on where an earlier attempt stopped.
+
+    Args:
+        slide: an open slide.
+        request: what to do.
+        progress: told of blocks; what its `advance` raises stops the run, which stays resumable.
+        network: instead of the model's own, for tests.
+
+    Raises:
+        UsageError: the target exists and `overwrite` is off.
+        ParameterError, ModelError, MissingMppError: see `make_plan`.
+        RunError: the target is being written by another run, the disk is full.
+        SlideError: the slide can't be read (any more).
+    """
+    began_s = time.monotonic()
+    progress = progress or NullProgress()
+    if request.out.exists() and not request.overwrite:
+        raise UsageError(f"{request.out} exists already. Choose another name, or allow it to be replaced.")
+    progress.start(0, "Looking at the slide")
+    plan = make_plan(slide, request.params, request.region_slide, request.rois)
+    network = network or shared_network(plan.model, request.params, progress)
+    journal = Journal(request.out, identity(plan, network, request.rois))
+    with PeakMemory() as peak, contextlib.closing(journal):
+        run = _Run(plan, network, journal, request, progress, peak)
+        resumed = run.resume()
+        run.blocks()
+        run.prove()
+        cells, shape = run.write()
+        journal.remove()
+    return Outcome(
+        plan=plan,
+        out=request.out,
+        cells=cells,
+        shape=shape,
+        seconds=time.monotonic() - began_s,
+        peak_rss_mb=peak.mb,
+        resumed_blocks=resumed,
+        times=run.times,
+        estimate=run.estimate,
+    )
+
+
+def identity(plan: Plan, network: Network, rois: Sequence[ROI] | None) -> dict[str, Any]:
+    """All that the labels of a block depend on, and the block size; plain JSON values."""
+    params = {name: value for name, value in plan.params.to_dict().items() if name not in _NO_EFFECT}
+    return {
+        "format": JOURNAL_FORMAT,
+        "slide": {"fingerprint": plan.slide.fingerprint, "size": list(plan.slide.size), "mpp": plan.grid.mpp_slide},
+        "params": params | {"model": plan.model.name},
+        "model_sha256": plan.model.sha256,
+        "network": {"backend": network.backend, "tile_px": network.tile_px, "batch": network.batch},
+        "channel": plan.channel,
+        "normalization": [list(plan.normalization.low), list(plan.normalization.high)],
+        "region": list(plan.region.astuple()),
+        "rois": rois_digest(rois),
+        "block_px": block_px(plan.params),
+        "versions": versions(network),
+    }
+
+
+def rois_digest(rois: Sequence[ROI] | None) -> str | None:
+    """A digest of the shapes of regions of interest."""
+    return None if rois is None else hashlib.sha256(json.dumps(_shapes(rois)).encode()).hexdigest()
+
+
+def _shapes(rois: Sequence[ROI]) -> list[list[Any]]:
+    """Rings of x, y of each region: its outline, then its holes."""
+    return [[ring.tolist() for ring in (roi.outline, *roi.holes)] for roi in rois]
+
+
+def versions(network: Network) -> dict[str, str]:
+    """Versions of what computes the cells."""
+    names = ["studio-wsi", "numpy", "numba", "openvino" if network.backend.startswith("openvino") else "torch"]
+    found = {}
+    for name in names:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+class _Run:
+    """The steps of `run_slide` once everything is in place."""
+
+    def __init__(
+        self, plan: Plan, network: Network, journal: Journal, request: Request, progress: Progress, peak: PeakMemory
+    ) -> None:
+        self.plan = plan
+        self.times = StageTimes()
+        self.estimate: Estimate | None = None
+        self._network = network
+        self._journal = journal
+        self._request = request
+        self._progress = progress
+        self._peak = peak
+        self._audit = Audit(plan.grid.shape)
+        self._parts: dict[Rect, NDArray[np.void]] = {}
+
+    def resume(self) -> int:
+        """Take in the blocks of earlier attempts; returns how many there are."""
+        for block in self._journal.finished(list(self.plan.blocks)):
+            self._note(block)
+        return len(self._parts)
+
+    def blocks(self) -> None:
+        """Do all blocks that aren't there yet, show them, and estimate the rest after the first few."""
+        plan, focus = self.plan, self._request.focus_slide
+        todo = [core for core in plan.blocks if core not in self._parts]
+        done_cells = sum(map(len, self._parts.values()))
+        estimator = Estimator(self._journal, self._peak, len(todo), done_cells)
+        message = f"Segmenting {plan.slide.name}"
+        self._progress.start(len(plan.blocks), message, done=len(self._parts))
+        order = in_order(plan, todo, None if focus is None else plan.grid.work_from_slide(*focus))
+        for block in self._through(order, {}):
+            self._progress.emit("block", self._announcement(block))
+            if estimator.add(len(block.cells)) and estimator.estimate is not None:
+                self.estimate = estimator.estimate
+                message = f"{message} ({self.estimate.text})"
+                self._progress.emit("estimate", self.estimate.to_dict())
+            self._progress.advance(1, message)
+
+    def prove(self) -> None:
+        """Do blocks again whose halo turns out to have been too small, until all are proven."""
+        while wanted := self._audit.failed():
+            log.info("%d blocks need a larger halo", len(wanted))
+            self._progress.start(len(wanted), "Looking again where cells are larger than expected")
+            for _ in self._through(list(wanted), wanted):
+                self._progress.advance(1)
+        for core in self._audit.unproven():
+            log.warning("Block %s: paths of more than %d px; its cells may depend on the cut", core, LAST_HALO)
+
+    def write(self) -> tuple[int, tuple[int, int]]:
+        """Put the result in place; returns the number of cells and the shape of the mask."""
+        plan, advance = self.plan, self._progress.advance
+        table = merge_parts([self._parts[core] for core in plan.blocks])
+        self._progress.start(0, "Writing the result")
+        meta = result_meta(plan, self._network, self._request.rois)
+        with explained(self._journal.folder), self.times.measure("write"):
+            shape = write_result(plan, self._journal, table, self._request.out, meta, lambda: advance(0))
+        return len(table), shape
+
+    def _through(self, cores: list[Rect], halos: dict[Rect, int]) -> Iterator[BlockData]:
+        pipeline = Pipeline(self.plan, self._network, harvest=self._keep, times=self.times)
+        with contextlib.closing(pipeline.run(cores, halos, lambda: self._progress.advance(0))) as finished:
+            for done in finished:
+                self._note(done.extra)
+                yield done.extra
+
+    def _keep(self, block: BlockCells, piece: FlowPiece) -> BlockData:
+        """In the pipeline's threads: make a block durable, and let go of its pictures."""
+        kept = keep_block(block, piece, self.plan.grid, flows=self.plan.params.save_flows)
+        self._journal.write(kept)
+        return replace(kept, labels=np.zeros((0, 0), np.int32), flows=None)
+
+    def _note(self, block: BlockData) -> None:
+        self._parts[block.core] = block.cells
+        self._audit.add(Claim(block.core, block.needed, block.trusted, block.halo), block.reach)
+
+    def _announcement(self, block: BlockData) -> dict[str, Any]:
+        """What `emit("block", …)` carries: where the block lies and the file it can be read from, for a while."""
+        mask = block.mask
+        return {
+            "file": str(self._journal.path(block.core)),
+            "mask": [mask.top, mask.left, mask.rows, mask.cols],
+            "cells": len(block.cells),
+        }
+
+
+def result_meta(plan: Plan, network: Network, rois: Sequence[ROI] | None) -> dict[str, Any]:
+    """What a result says about how it came to be; the same for the same run, whatever happened on the way."""
+    slide, model, params = plan.slide, plan.model, plan.params
+    meta: dict[str, Any] = {
+        "slide": {
+            "name": slide.name,
+            "size": list(slide.size),
+            "mpp": plan.grid.mpp_slide,
+            "fingerprint": slide.fingerprint,
+        },
+        "mpp": plan.grid.mpp * plan.grid.downscale,
+        "diam_um": params.diam_um,
+        "params": params.to_dict(),
+        "model": {"name": model.name, "sha256": model.sha256, "diam_mean": model.diam_mean},
+        "network": {"backend": network.backend, "tile_px": network.tile_px, "batch": network.batch},
+        "channel": plan.channel,
+        "normalization": {"low": list(plan.normalization.low), "high": list(plan.normalization.high)},
+        "versions": versions(network),
+        "counts": {"blocks": len(plan.blocks) + len(plan.skipped), "blocks_skipped": len(plan.skipped)},
+    }
+    if plan.where is not None:
+        meta["counted_share"] = plan.where.share
+    if rois is not None:
+        meta["rois"] = _shapes(rois)
+    return meta
