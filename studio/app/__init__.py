@@ -1,1 +1,1 @@
-"""The window: frame loop, input, menus, dialogs, probe. Everything it can do lies in `studio.session`."""
+"""The window: its loop, input, menus, panels, dialogs and notes."""

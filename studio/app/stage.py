@@ -128,7 +128,7 @@ class WindowStage:
             self._take_picture(pixels)
         window.set_cursor("move" if self._viewer.dragging else gui.cursor)
         window.swap()
-        self._after(size, began_s, cpu_s)
+        self._after(began_s, cpu_s)
         return 0.0 if loading else gui.next_frame_s
 
     def failed(self, error: Exception) -> None:
@@ -213,7 +213,7 @@ class WindowStage:
             view.offset = offset
             target.close()
 
-    def _after(self, size: tuple[int, int], began_s: float, cpu_s: float) -> None:
+    def _after(self, began_s: float, cpu_s: float) -> None:
         self._frames += 1
         self._clock.add(time.monotonic() - began_s)
         self._cpu_clock.add(time.thread_time() - cpu_s)
@@ -222,9 +222,11 @@ class WindowStage:
         if title != self._title:
             self._title = title
             self._window.set_title(title)
-        if self._remember_size and size != tuple(settings.window_size) and self._window.resized_by_hand:
-            settings.window_size = size
-            settings.changed()
+        if self._remember_size and self._window.resized_by_hand:
+            size = self._window.size_unscaled
+            if size != tuple(settings.window_size):
+                settings.window_size = size
+                settings.changed()
         if self._probe is not None:
             self._probe.changed()
 

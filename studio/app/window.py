@@ -90,6 +90,13 @@ class Window:
         return float(max(1.0, *glfw.get_window_content_scale(self._handle)))
 
     @property
+    def size_unscaled(self) -> tuple[int, int]:
+        """The size to open the next window with: GLFW multiplies it by the screen's scale where units are pixels."""
+        (width, height), ratio = self.size, self.framebuffer[0] / max(1, self.size[0])
+        factor = max(1.0, self.content_scale / max(1.0, ratio))
+        return round(width / factor), round(height / factor)
+
+    @property
     def drawable(self) -> bool:
         """Whether there is anything to draw on: not while the window is minimised."""
         return not glfw.get_window_attrib(self._handle, glfw.ICONIFIED) and min(self.framebuffer) > 0

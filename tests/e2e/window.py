@@ -124,6 +124,11 @@ class StudioWindow:
         left, top = self._origin()
         self.screen.do("mousemove", "--sync", str(round(left + x)), str(round(top + y)), "click", "1")
 
+    def move_to(self, x: float, y: float) -> None:
+        """Move the pointer to a point in window coordinates."""
+        left, top = self._origin()
+        self.screen.do("mousemove", "--sync", str(round(left + x)), str(round(top + y)))
+
     def drag(self, start: tuple[float, float], end: tuple[float, float], button: int = 1) -> None:
         """Press at `start`, move to `end` in a few steps, let go."""
         left, top = self._origin()
@@ -136,8 +141,7 @@ class StudioWindow:
 
     def wheel(self, x: float, y: float, clicks: int) -> None:
         """Turn the wheel at a point; positive zooms in."""
-        left, top = self._origin()
-        self.screen.do("mousemove", "--sync", str(round(left + x)), str(round(top + y)))
+        self.move_to(x, y)
         self.screen.do("click", "--repeat", str(abs(clicks)), "--delay", "30", "4" if clicks > 0 else "5")
 
     def key(self, *keys: str) -> None:
@@ -180,6 +184,23 @@ class StudioWindow:
         """The state once every tile in view is there."""
         return self.wait("all tiles", lambda p: p["tiles"]["wanted"] > 0 and _sharp(p), timeout_s)
 
+    def wait_idle(self, timeout_s: float = 60.0) -> Probe:
+        """The state once no frame was drawn for a second."""
+        end_s = time.monotonic() + timeout_s
+        probe, since_s = self.probe(), time.monotonic()
+        while time.monotonic() < end_s:
+            now = self.probe()
+            if now["frame"] != probe["frame"]:
+                probe, since_s = now, time.monotonic()
+            elif time.monotonic() - since_s > 1:
+                return now
+            time.sleep(0.05)
+        raise AssertionError(f"the window still draws after {timeout_s:g} s: {probe['toasts']} {probe['jobs']}")
+
+    def close_by_window_manager(self) -> None:
+        """Ask the window to close as the cross in its title bar does."""
+        _ask_to_close(self.screen.display, self._window_id())
+
     def picture(self) -> NDArray[np.uint8]:
         """(h, w, 3) RGB of the window as it stands on the screen."""
         left, top = self._origin()
@@ -221,6 +242,22 @@ def _find_window(display_name: str, pid: int) -> tuple[int, int, int]:
     finally:
         connection.close()
     raise AssertionError(f"process {pid} has no window")
+
+
+def _ask_to_close(display_name: str, window_id: int) -> None:
+    """Send the message that a window manager sends when somebody closes a window."""
+    from Xlib import X, display
+    from Xlib.protocol import event
+
+    connection = display.Display(display_name)
+    try:
+        window = connection.create_resource_object("window", window_id)
+        data = [connection.intern_atom("WM_DELETE_WINDOW"), X.CurrentTime, 0, 0, 0]
+        kind = connection.intern_atom("WM_PROTOCOLS")
+        window.send_event(event.ClientMessage(window=window, client_type=kind, data=(32, data)))
+        connection.flush()
+    finally:
+        connection.close()
 
 
 def _find(probe: Probe, label: str, panel: str | None, *, enabled: bool) -> dict[str, Any] | None:
