@@ -1,0 +1,149 @@
+"""Contours of cells: closed rings along pixel edges, exact and never touching themselves.
+
+A ring goes round one 4-connected part of a cell (or round a hole in it) with
+the cell on its right, as seen with y pointing down; by the shoelace formula
+its area is positive round the outside and negative round a hole. Where two
+pixels of a cell meet at a corner only, the corner is cut by a quarter of a
+pixel, so that a ring never runs through one point twice: GeoJSON readers
+(JTS in QuPath, GEOS in shapely) call that invalid.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+UNIT = 4
+"""Coordinates are whole quarters of a mask pixel; pixel (r, c) spans UNIT * c to UNIT * (c + 1) in x."""
+
+
+@njit(cache=True, nogil=True)
+def trace_cells(  # type: ignore[no-untyped-def]
+    labels, top, left, ids, boxes
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """Rings of some cells.
+
+    Args:
+        labels: (h, w) uint32, a window that holds the cells whole.
+        top: first row of the window in the mask.
+        left: its first column.
+        ids: (n,) uint32, the cells to trace.
+        boxes: (n, 4) int32, top, left, bottom, right of each in the mask, half-open.
+
+    Returns:
+        points (P, 2) int32 of x, y in units of 1 / UNIT mask pixel; first point of each ring (R + 1,);
+        first ring of each cell (n + 1,). Rings aren't closed: the first point isn't repeated.
+    """
+    height, width = labels.shape
+    # Pixels whose upper edge has been passed; every ring has at least one such edge.
+    seen = np.zeros((height, width), np.bool_)
+    points = np.empty((4096, 2), np.int32)
+    ring_starts = np.empty(1024, np.int64)
+    cell_starts = np.empty(ids.size + 1, np.int64)
+    count = rings = 0
+    for n in range(ids.size):
+        cell_starts[n] = rings
+        label = ids[n]
+        v0, v1 = max(0, boxes[n, 0] - top), min(height, boxes[n, 2] - top)
+        u0, u1 = max(0, boxes[n, 1] - left), min(width, boxes[n, 3] - left)
+        for v in range(v0, v1):
+            for u in range(u0, u1):
+                if labels[v, u] != label or seen[v, u] or (v > 0 and labels[v - 1, u] == label):
+                    continue
+                if rings + 1 >= ring_starts.size:
+                    ring_starts = _grown(ring_starts)
+                ring_starts[rings] = count
+                rings += 1
+                points, count = _ring(labels, seen, label, v, u, top, left, points, count)
+    cell_starts[ids.size] = rings
+    ring_starts[rings] = count
+    return points[:count].copy(), ring_starts[: rings + 1].copy(), cell_starts
+
+
+@njit(cache=True, nogil=True)
+def _grown(starts):  # type: ignore[no-untyped-def]
+    larger = np.empty(2 * starts.size, np.int64)
+    larger[: starts.size] = starts
+    return larger
+
+
+@njit(cache=True, nogil=True)
+def _ring(labels, seen, label, v, u, top, left, points, count):  # type: ignore[no-untyped-def]
+    """One ring, begun along the upper edge of pixel (v, u), which it marks as seen; returns points and their number."""
+    y, x = v, u
+    direction = 0  # 0 right, 1 down, 2 left, 3 up: of the step just taken or about to be
+    first = count
+    while True:
+        if direction == 0:
+            # Ahead of every step to the right lies the upper edge of a pixel of this cell.
+            if seen[y, x]:
+                break
+            seen[y, x] = True
+            x += 1
+        elif direction == 1:
+            y += 1
+        elif direction == 2:
+            x -= 1
+        else:
+            y -= 1
+        right_y, right_x, left_y, left_x = _ahead(y, x, direction)
+        on_right = _is(labels, label, right_y, right_x)
+        on_left = _is(labels, label, left_y, left_x)
+        if on_right and not on_left:
+            continue
+        if count + 2 > points.shape[0]:
+            larger = np.empty((2 * points.shape[0], 2), np.int32)
+            larger[:count] = points[:count]
+            points = larger
+        px, py = UNIT * (left + x), UNIT * (top + y)
+        turn = 1 if not on_right else 3
+        new = (direction + turn) % 4
+        if on_left and not on_right:
+            # Two pixels that meet at this corner only: cut it.
+            points[count, 0], points[count, 1] = px - _dx(direction), py - _dy(direction)
+            points[count + 1, 0], points[count + 1, 1] = px + _dx(new), py + _dy(new)
+            count += 2
+        else:
+            points[count, 0], points[count, 1] = px, py
+            count += 1
+        direction = new
+    # The first corner is known last; begin with it, so that rings start at their upper left corner.
+    if count - first > 1:
+        _rotate(points, first, count)
+    return points, count
+
+
+@njit(cache=True, nogil=True)
+def _rotate(points, first, stop):  # type: ignore[no-untyped-def]
+    last_x, last_y = points[stop - 1, 0], points[stop - 1, 1]
+    for n in range(stop - 1, first, -1):
+        points[n, 0], points[n, 1] = points[n - 1, 0], points[n - 1, 1]
+    points[first, 0], points[first, 1] = last_x, last_y
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _is(labels, label, y, x):  # type: ignore[no-untyped-def]
+    return 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1] and labels[y, x] == label
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _ahead(y, x, direction):  # type: ignore[no-untyped-def]
+    """Pixels ahead on the right and on the left of a corner (y, x)."""
+    if direction == 0:
+        return y, x, y - 1, x
+    if direction == 1:
+        return y, x - 1, y, x
+    if direction == 2:
+        return y - 1, x - 1, y, x - 1
+    return y - 1, x, y - 1, x - 1
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _dx(direction):  # type: ignore[no-untyped-def]
+    return (1, 0, -1, 0)[direction]
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _dy(direction):  # type: ignore[no-untyped-def]
+    return (0, 1, 0, -1)[direction]
