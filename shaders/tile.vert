@@ -1,13 +1,18 @@
 #version 330 core
-// A rectangle: one tile, placed in the view. Drawn as a strip of four vertices without any buffer.
+// Rectangles of tiles, one instance each: a strip of four corners without any vertex buffer.
 
-uniform vec4 u_rect;  // left, top, width, height in clip space; top to bottom is negative height
-uniform vec4 u_uv;    // left, top, width, height of what is shown of the texture
+layout(location = 0) in vec4 a_clip;   // left, top, right, bottom in clip space
+layout(location = 1) in vec4 a_texel;  // the same of what is shown of the tile, in texels
+layout(location = 2) in vec4 a_tile;   // width and height of the tile in texels, layer, screen pixels to a texel
 
-out vec2 v_uv;
+out vec2 v_texel;
+flat out vec4 v_tile;
 
 void main() {
-    vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1);
-    v_uv = u_uv.xy + corner * u_uv.zw;
-    gl_Position = vec4(u_rect.xy + corner * u_rect.zw, 0.0, 1.0);
+    // Corners pick edges rather than compute them: neighbours get the same edge to the last bit.
+    bool right = (gl_VertexID & 1) != 0;
+    bool bottom = (gl_VertexID & 2) != 0;
+    v_texel = vec2(right ? a_texel.z : a_texel.x, bottom ? a_texel.w : a_texel.y);
+    v_tile = a_tile;
+    gl_Position = vec4(right ? a_clip.z : a_clip.x, bottom ? a_clip.w : a_clip.y, 0.0, 1.0);
 }

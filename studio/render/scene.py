@@ -1,0 +1,287 @@
+"""The picture of a document: slide, cells, centroids."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.cellseg.source import LabelSource
+from studio.document import Document
+from studio.render.gl import GL, pointer
+from studio.render.grid import Rect, TileKey
+from studio.render.loader import Loaded, Request, TileLoader
+from studio.render.overlaylayer import OverlayLayer
+from studio.render.points import PointLayer
+from studio.render.pool import TILE_BYTES
+from studio.render.program import ProgramCache
+from studio.render.quads import QuadBatch
+from studio.render.slidelayer import NEAREST_FROM, SlideLayer
+from studio.render.tilelayer import TileLayer
+
+UPLOAD_BYTES = 8 << 20
+"""Tiles that go to graphics memory in one frame, at most."""
+
+UPLOAD_S = 0.004
+"""Once this much time of a frame went into uploads, the rest waits for the next one."""
+
+OUTSIDE_RGB = (0.157, 0.157, 0.165)
+"""Around the slide: dark and neutral, so that it pulls no colour of the slide its way."""
+
+_GLASS_RGB = (0.93, 0.93, 0.93)
+"""Under tiles that aren't there yet; black on fluorescence."""
+
+
+class Scene:
+    """Draws a document. Main thread, with its GL context current for every call.
+
+    Once a frame: `update`, then `draw`. Pixels come from two loader threads.
+    """
+
+    def __init__(self) -> None:
+        self.pixel_ratio = 1.0
+        """Framebuffer pixels to a pixel of line width and dot size; the screen's content scale."""
+        self.minimap_size: tuple[int, int] = (0, 0)
+        """(width, height) of the minimap's texture."""
+        self._loader = TileLoader()
+        self._programs = ProgramCache()
+        self._batch = QuadBatch()
+        self._slide = SlideLayer()
+        self._overlay = OverlayLayer()
+        self._points = PointLayer()
+        self._linear, self._nearest = _sampler(GL.GL_LINEAR), _sampler(GL.GL_NEAREST)
+        self._minimap = 0
+        self._stamps = itertools.count(1)
+        self._slide_seen: tuple[int, object] = (-1, None)
+        self._overlay_seen: tuple[int, LabelSource | None] = (-1, None)
+        self._look_seen: tuple[Any, ...] = ()
+        self._tiles = (0, 0)
+
+    @property
+    def wake(self) -> Callable[[], None]:
+        """Called on a loader thread when something finished, so that the frame loop comes to fetch it."""
+        return self._loader.wake
+
+    @wake.setter
+    def wake(self, wake: Callable[[], None]) -> None:
+        self._loader.wake = wake
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """(wanted, ready) in view: tiles of slide and overlay, and centroids as one; (0, 0) without a slide."""
+        return self._tiles
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is being read or waits to be, not even ahead of need."""
+        return self._loader.idle and not self._points.arriving
+
+    def update(self, document: Document) -> bool:
+        """Follow the document and take in what was read.
+
+        Whether the picture changed, or tiles for the view are still to come.
+        """
+        new = self._follow_slide(document)
+        new |= self._follow_overlay(document)
+        look = _look(document, self.pixel_ratio)
+        new |= look != self._look_seen
+        taken, changed = self._take()
+        if new or taken:
+            self._look_seen = look
+            self._plan(document)
+        wanted, ready = self._tiles
+        return new or changed or ready < wanted
+
+    def draw(self, document: Document, framebuffer: tuple[int, int]) -> None:
+        """Draw into `document.view`'s part of the bound framebuffer of (width, height) pixels.
+
+        Leaves blending, scissor, program and textures off; the GL viewport is that part.
+        """
+        view, style = document.view, document.style
+        left, bottom = view.offset[0], framebuffer[1] - view.offset[1] - view.viewport[1]
+        GL.glViewport(left, bottom, *view.viewport)
+        GL.glEnable(GL.GL_SCISSOR_TEST)
+        GL.glDisable(GL.GL_DEPTH_TEST)
+        GL.glDisable(GL.GL_CULL_FACE)
+        GL.glDisable(GL.GL_BLEND)
+        overlaid = document.overlay is not None and document.slide is not None
+        self._clear(document, (left, bottom, *view.viewport))
+        if self._slide.grids and not (overlaid and self._overlay.hides_slide(view, style)):
+            sampler = self._nearest if 1 / view.scale >= NEAREST_FROM else self._linear
+            program = self._programs.get("tile.vert", "slide.frag")
+            self._slide.draw(view, program, self._batch, sampler)
+        if overlaid:
+            GL.glEnable(GL.GL_BLEND)
+            self._overlay.draw(view, style, self._programs, self._batch, self.pixel_ratio)
+            if style.centroid:
+                self._points.draw(view, style.alpha, self._programs, self.pixel_ratio)
+            GL.glDisable(GL.GL_BLEND)
+        GL.glDisable(GL.GL_SCISSOR_TEST)
+        GL.glUseProgram(0)
+
+    def minimap(self, document: Document) -> int | None:
+        """Texture of the whole slide, RGBA8 with its top row first; None until it was read."""
+        if self._slide_seen[0] != document.slide_version or self._slide.overview is None:
+            return None
+        return self._minimap or None
+
+    def close(self) -> None:
+        """End the loader's threads and free every GL object."""
+        self._loader.close()
+        self._programs.close()
+        self._batch.close()
+        self._slide.close()
+        self._overlay.close()
+        self._points.close()
+        GL.glDeleteSamplers(2, [self._linear, self._nearest])
+        self._drop_minimap()
+        self._tiles = (0, 0)
+
+    def _follow_slide(self, document: Document) -> bool:
+        seen = (document.slide_version, document.slide)
+        if seen == self._slide_seen:
+            return False
+        self._slide_seen = seen
+        self._drop_minimap()
+        self._slide.hide()
+        if document.slide is not None:
+            self._slide.show_slide(document.slide, next(self._stamps))
+        return True
+
+    def _follow_overlay(self, document: Document) -> bool:
+        source = document.overlay.source if document.overlay is not None else None
+        seen = (document.overlay_version, source)
+        before = self._overlay_seen
+        if seen[0] == before[0] and seen[1] is before[1]:
+            return False
+        self._overlay_seen = seen
+        if source is None:
+            self._overlay.hide()
+            self._points.hide()
+        else:
+            stamp, same = next(self._stamps), source is before[1]
+            self._overlay.show(source, stamp, same=same)
+            self._points.show(source, stamp, same=same)
+        return True
+
+    def _take(self) -> tuple[bool, bool]:
+        """Upload what was read, within a frame's budget. Whether there was anything, and whether it shows."""
+        until, room = time.perf_counter() + UPLOAD_S, UPLOAD_BYTES
+        taken = self._points.arriving
+        changed = self._points.upload()
+        while room > 0 and time.perf_counter() < until and (loaded := self._loader.take()) is not None:
+            taken = True
+            changed |= self._apply(loaded)
+            room -= TILE_BYTES
+        return taken, changed
+
+    def _apply(self, loaded: Loaded) -> bool:
+        stamp, name = loaded.key
+        if not isinstance(name, TileKey):
+            self._points.take(stamp, loaded)
+            return self._points.upload()
+        layer = next(layer for layer in self._all if layer.kind == name.kind)
+        changed = layer.take(stamp, name, loaded)
+        if layer is self._slide and not self._minimap and self._slide.overview is not None:
+            self._make_minimap(self._slide.overview)
+        return changed
+
+    @property
+    def _all(self) -> tuple[TileLayer, ...]:
+        return (self._slide, *self._overlay.layers)
+
+    def _plan(self, document: Document) -> None:
+        """Hand the loader one list: cheap covers, what is in view from its middle out, dear covers, then the rest."""
+        view, style = document.view, document.style
+        layers: list[TileLayer] = [self._slide] if self._slide.grids else []
+        dots = bool(layers) and document.overlay is not None and style.centroid and style.alpha > 0
+        if layers and document.overlay is not None:
+            layers += self._overlay.needed(style)
+        near: list[tuple[float, Request]] = []
+        first: list[Request] = []
+        later: list[Request] = []
+        ahead: list[Request] = []
+        for layer in layers:
+            layer.look(view)
+            for key in layer.missing(layer.visible):
+                away = layer.distance(key, (view.center_x, view.center_y))
+                near.append((away, layer.request(key, urgent=True)))
+            cheap = layer is not self._slide or self._slide.cover_is_cheap
+            covers = [layer.request(key, urgent=cheap) for key in layer.missing(layer.cover)]
+            (first if cheap else later).extend(covers)
+            ahead += [layer.request(key, urgent=False) for key in layer.missing(layer.ahead)]
+        near.sort(key=lambda item: item[0])
+        points = self._points.request() if dots else None
+        in_view = [request for _, request in near] + ([points] if points is not None else [])
+        self._loader.want([*first, *in_view, *later, *ahead])
+        wanted = sum(len(layer.visible) for layer in layers)
+        self._tiles = (wanted + dots, wanted - len(near) + (dots and self._points.ready))
+
+    def _clear(self, document: Document, area: tuple[int, int, int, int]) -> None:
+        """Paint what lies around the slide, and the bare slide."""
+        GL.glScissor(*area)
+        GL.glClearColor(*OUTSIDE_RGB, 1.0)
+        GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+        if self._slide.rect is None or self._slide.dark is None:
+            return
+        inside = _pixels_of(self._slide.rect, document, area)
+        if inside is not None:
+            GL.glScissor(*inside)
+            GL.glClearColor(*((0.0, 0.0, 0.0) if self._slide.dark else _GLASS_RGB), 1.0)
+            GL.glClear(GL.GL_COLOR_BUFFER_BIT)
+        GL.glScissor(*area)
+
+    def _make_minimap(self, pixels: NDArray[np.uint8]) -> None:
+        height, width = pixels.shape[:2]
+        self.minimap_size = (width, height)
+        self._minimap = GL.glGenTextures(1)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, self._minimap)
+        kind = (GL.GL_RGBA, GL.GL_UNSIGNED_BYTE)
+        GL.glTexImage2D(GL.GL_TEXTURE_2D, 0, GL.GL_RGBA8, width, height, 0, *kind, pointer(pixels))
+        GL.glGenerateMipmap(GL.GL_TEXTURE_2D)
+        GL.glTexParameteri(GL.GL_TEXTURE_2D, GL.GL_TEXTURE_MIN_FILTER, GL.GL_LINEAR_MIPMAP_LINEAR)
+        for name in (GL.GL_TEXTURE_WRAP_S, GL.GL_TEXTURE_WRAP_T):
+            GL.glTexParameteri(GL.GL_TEXTURE_2D, name, GL.GL_CLAMP_TO_EDGE)
+        GL.glBindTexture(GL.GL_TEXTURE_2D, 0)
+
+    def _drop_minimap(self) -> None:
+        if self._minimap:
+            GL.glDeleteTextures([self._minimap])
+        self._minimap, self.minimap_size = 0, (0, 0)
+
+
+def _look(document: Document, ratio: float) -> tuple[Any, ...]:
+    """All that the picture depends on besides slide and cells."""
+    view, style = document.view, document.style
+    return (
+        *(view.center_x, view.center_y, view.scale, view.viewport, view.offset, ratio),
+        *(*style.layers, style.black_bg, style.alpha),
+    )
+
+
+def _pixels_of(rect: Rect, document: Document, area: tuple[int, int, int, int]) -> tuple[int, int, int, int] | None:
+    """GL window rectangle of a slide rectangle, cut to `area`; None where they don't meet."""
+    view = document.view
+    left, bottom, width, height = area
+    x0 = (rect[0] - view.center_x) / view.scale + width / 2
+    x1 = (rect[2] - view.center_x) / view.scale + width / 2
+    y0 = (view.center_y - rect[3]) / view.scale + height / 2
+    y1 = (view.center_y - rect[1]) / view.scale + height / 2
+    x0, x1 = (round(min(max(x, 0.0), width)) for x in (x0, x1))
+    y0, y1 = (round(min(max(y, 0.0), height)) for y in (y0, y1))
+    if x1 <= x0 or y1 <= y0:
+        return None
+    return left + x0, bottom + y0, x1 - x0, y1 - y0
+
+
+def _sampler(mode: int) -> int:
+    sampler = int(GL.glGenSamplers(1))
+    for name in (GL.GL_TEXTURE_MIN_FILTER, GL.GL_TEXTURE_MAG_FILTER):
+        GL.glSamplerParameteri(sampler, name, mode)
+    for name in (GL.GL_TEXTURE_WRAP_S, GL.GL_TEXTURE_WRAP_T):
+        GL.glSamplerParameteri(sampler, name, GL.GL_CLAMP_TO_EDGE)
+    return sampler
