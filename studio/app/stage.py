@@ -13,7 +13,7 @@ from studio.app.camera import Camera
 from studio.app.chrome import Chrome
 from studio.app.commands import Shortcuts, build_commands
 from studio.app.host import PanelHost
-from studio.app.loop import FrameClock
+from studio.app.loop import FRAME_S, FrameClock
 from studio.app.native_dialog import NativeDialogs
 from studio.app.probe import FrameState, ProbeFile, snapshot
 from studio.app.viewer_input import ViewerInput
@@ -83,7 +83,7 @@ class WindowStage:
         """Jobs and file dialogs are looked at often; the probe file when it is due."""
         busy = not self._session.idle or self._native.open
         probe_s = self._probe.wait_s(time.monotonic()) if self._probe is not None else math.inf
-        return min(POLL_S if busy else math.inf, probe_s)
+        return min(FRAME_S if self._loading else math.inf, POLL_S if busy else math.inf, probe_s)
 
     def wait(self, timeout_s: float) -> None:
         """Take in input."""
@@ -91,7 +91,12 @@ class WindowStage:
 
     def take_wake(self) -> bool:
         """Whether tiles that came in change the picture."""
-        return self._window.take_wake() and self._scene.update(self._session.document)
+        woken, before = self._window.take_wake(), self._scene.tiles
+        if not (woken or self._loading):
+            return False
+        # Uploads are bounded, so some may be left over that nobody wakes us for again.
+        changed = self._scene.update(self._session.document)
+        return changed and (woken or self._scene.tiles != before)
 
     def update(self) -> bool:
         """Look after jobs, dialogs, settings and the probe."""
@@ -118,18 +123,19 @@ class WindowStage:
         gui_has_keys |= gui.wants_keyboard
         self._began_s = began_s
         self._camera.pixel_ratio = pixels[0] / size[0]
+        self._scene.pixel_ratio = window.content_scale
         self._react(events, began_s, gui_has_keys)
         self._area = self._chrome.draw(gui, self._minimap(), self._viewer.pointer)
         gui.end()
         self._place(pixels)
-        loading = self._scene.update(self._session.document)
+        self._scene.update(self._session.document)
         self._paint(pixels)
         if self._picture is not None:
             self._take_picture(pixels)
         window.set_cursor("move" if self._viewer.dragging else gui.cursor)
         window.swap()
         self._after(began_s, cpu_s)
-        return 0.0 if loading else gui.next_frame_s
+        return gui.next_frame_s
 
     def failed(self, error: Exception) -> None:
         """Begin anew after a frame that raised, and say so."""
@@ -180,6 +186,12 @@ class WindowStage:
             for event in events:
                 self._shortcuts.run(event)
         self._viewer.handle(events, self._area, gui_has_mouse=self._gui.wants_mouse, now_s=now_s)
+
+    @property
+    def _loading(self) -> bool:
+        """Whether tiles of the view are still to come."""
+        wanted, ready = self._scene.tiles
+        return ready < wanted
 
     def _minimap(self) -> tuple[int, tuple[int, int]] | None:
         texture = self._scene.minimap(self._session.document)

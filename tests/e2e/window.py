@@ -124,6 +124,11 @@ class StudioWindow:
         left, top = self._origin()
         self.screen.do("mousemove", "--sync", str(round(left + x)), str(round(top + y)), "click", "1")
 
+    def double_click_at(self, x: float, y: float) -> None:
+        """Click a point twice, as fast as a person does."""
+        self.move_to(x, y)
+        self.screen.do("click", "--repeat", "2", "--delay", "60", "1")
+
     def move_to(self, x: float, y: float) -> None:
         """Move the pointer to a point in window coordinates."""
         left, top = self._origin()
