@@ -206,7 +206,7 @@ def register_user_model(path: Path) -> ModelInfo:
     """Copy weights into Cellpose's folder and its list, so that they show up by name here and there.
 
     Raises:
-        ModelError: no weights of a Cellpose network, or a name that is taken.
+        ModelError: no weights of a Cellpose network, or a name that is taken, by other weights of the user's as well.
     """
     info = _from_file(path)
     name = path.name
@@ -215,8 +215,12 @@ def register_user_model(path: Path) -> ModelInfo:
     folder = models_dir()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / name
+    if target.is_file() and target.read_bytes() != path.read_bytes():
+        raise ModelError(f"Your list already has another model {name} ({target}); rename the file first.")
     if target.resolve() != path.resolve():
         target.write_bytes(path.read_bytes())
+        if path.with_suffix(".json").is_file():
+            target.with_suffix(".json").write_bytes(path.with_suffix(".json").read_bytes())
     listed = _user_names()
     if name not in listed:
         (folder / "gui_models.txt").write_text("".join(f"{line}\n" for line in [*listed, name]))

@@ -6,15 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cellseg.params import CHANNELS
+from studio.cellseg.params import BUILTIN_MODEL, CHANNELS
 from studio.cli.arguments import PROG, add_json, add_verbose, device, number
-from studio.cli.output import say, say_fields, say_json, say_table
+from studio.cli.output import note, say, say_fields, say_json, say_table
 from studio.cli.progress import TerminalProgress
 
 AFTER_STOP = "The same command goes on where it stopped; a training needs --resume for that."
 
 if TYPE_CHECKING:
     from studio.cellseg.models import ModelInfo
+    from studio.cellseg.training.train import TrainSettings
 
 EXAMPLES = f"""
 {PROG} models list
@@ -38,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("evaluate", help="compare a model's cells with labelled images")
     _add_evaluate(add)
     _finish(add, run_evaluate)
+    add = actions.add_parser("speed", help="CPU time of a model's network beside Cellpose's, on each back end")
+    _add_speed(add)
+    _finish(add, run_speed)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -45,13 +49,24 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("folders", nargs="+", type=Path, metavar="DIR", help="images with NAME_label.tif or NAME_masks.png beside them")
     add("-o", "--out", type=Path, required=True, metavar="FILE", help="weights file; FILE's name with .json says how")
     add("--start-from", metavar="M", help="go on from this model's weights (default: from scratch, slim widths)")
+    add("--widths", type=int, nargs=4, metavar="N", help="channels of the four levels from scratch (16 32 64 128)")
+    add("--teacher", metavar="M", help="model that labels unlabelled fields (default: a classical method)")
     add("--steps", type=int, metavar="N", help="batches to train on (default 1200)")
     add("--batch", type=int, metavar="N", help="fields a batch (default 8)")
     add("--seed", type=int, metavar="N", help="of everything random (default 0)")
     add("--learning-rate", type=number("the learning rate"), metavar="R", help="at its highest (default 0.002)")
     add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
     add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default auto)")
+    add(
+        "--generated",
+        type=float,
+        metavar="SHARE",
+        help="share of synthetic nuclei in the training (default 0.12; 0 with --start-from)",
+    )
     add("--resume", action="store_true", help="go on from the checkpoint of a training that was stopped")
+    add("--report", type=Path, metavar="FOLDER", help="of the report with pictures (default: beside FILE)")
+    add("--no-report", action="store_true", help="write no report")
+    add("--no-list", action="store_true", help="don't put the new model on the list of models")
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +98,13 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     add("--backend", default="auto", metavar="B", help="auto, torch, openvino or openvino-bf16 (default auto)")
     add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
     add("--pictures", type=Path, metavar="FOLDER", help="write pictures of the outlines: labelled green, found magenta")
+
+
+def _add_speed(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--model", metavar="M", default=BUILTIN_MODEL, help=f"name or file of a model (default {BUILTIN_MODEL})")
+    add("--diam-um", type=number("the diameter"), default=10.0, metavar="D", help="cell diameter in µm (default 10)")
+    add("--threads", type=int, default=1, metavar="N", help="compute threads (default 1)")
 
 
 def _finish(parser: argparse.ArgumentParser, action: Any) -> None:
@@ -147,30 +169,64 @@ def run_download(args: argparse.Namespace) -> int:
 
 
 def run_train(args: argparse.Namespace) -> int:
-    """Train a network and write its weights; Ctrl+C leaves a checkpoint."""
+    """Train a network, write its weights and a report, and list it; Ctrl+C leaves a checkpoint."""
     from studio.cellseg.models import ensure_weights, resolve_model
-    from studio.cellseg.training.train import TrainSettings, train
+    from studio.cellseg.training.report import write_report
+    from studio.cellseg.training.train import train
 
-    changes = {name: getattr(args, name) for name in ("steps", "batch", "seed", "learning_rate")}
-    settings = TrainSettings(**{name: value for name, value in changes.items() if value is not None})
     with TerminalProgress() as progress:
         start = ensure_weights(resolve_model(args.start_from), progress) if args.start_from else None
         report = train(
             args.folders,
             args.out,
-            settings=settings,
+            settings=_train_settings(args),
             start_from=start,
+            teacher=args.teacher,
             resume=args.resume,
             threads=args.threads,
             device=args.device,
             progress=progress,
         )
+        if not args.no_report:
+            folder = args.report or args.out.with_name(args.out.stem + "-report")
+            report["report"] = write_report(
+                report, args.folders, folder, before=args.start_from, threads=args.threads, progress=progress
+            )
+    if not args.no_list:
+        report["listed_as"] = _listed(args.out)
     if args.json:
         say_json(report)
-    else:
-        say(f"weights: {report['out']}")
-        say_fields(report["data"])
+        return 0
+    say(f"weights: {report['out']}")
+    say_fields(report["data"])
+    if "report" in report:
+        say_fields({k: v for k, v in report["report"].get("scores", {}).items() if not k.startswith("per_")})
+        say(f"report: {report['report']['page']}")
     return 0
+
+
+def _train_settings(args: argparse.Namespace) -> TrainSettings:
+    from studio.cellseg.training.train import TrainSettings
+
+    values = {name: getattr(args, name) for name in ("steps", "batch", "seed", "learning_rate")}
+    values["generated_share"] = args.generated
+    if args.generated is None and args.start_from:
+        # Fine-tuning is for cells that may look like anything but our synthetic nuclei.
+        values["generated_share"] = 0.0
+    values["widths"] = tuple(args.widths) if args.widths else None
+    return TrainSettings(**{name: value for name, value in values.items() if value is not None})
+
+
+def _listed(path: Path) -> str | None:
+    """Name under which the new model stands on the list; None, and a word why, where it can't."""
+    from studio.cellseg.models import register_user_model
+    from studio.errors import ModelError
+
+    try:
+        return register_user_model(path).name
+    except ModelError as error:
+        note(f"The new model is not on the list: {error} It works by its path: --model {path}")
+        return None
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
@@ -195,5 +251,24 @@ def run_evaluate(args: argparse.Namespace) -> int:
     if args.json:
         say_json(report)
     else:
-        say_fields({name: value for name, value in report.items() if name != "per_image"})
+        say_fields({name: value for name, value in report.items() if not name.startswith("per_")})
+        _say_folders(report["per_folder"])
+    return 0
+
+
+def _say_folders(folders: dict[str, dict[str, Any]]) -> None:
+    names = ("images", "cells", "f1_50", "f1_50_interval", "ap_50", "ap_75", "aji", "count_bias")
+    say_table(["folder", *names], [[folder, *(str(row[n]) for n in names)] for folder, row in folders.items()])
+
+
+def run_speed(args: argparse.Namespace) -> int:
+    """Measure and print the rows."""
+    from studio.cellseg.training.speed import measure_speed
+
+    with TerminalProgress() as progress:
+        rows = measure_speed(args.model, diam_um=args.diam_um, threads=args.threads, progress=progress)
+    if args.json:
+        say_json({"diam_um": args.diam_um, "threads": args.threads, "rows": rows})
+    else:
+        say_table(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
     return 0

@@ -17,12 +17,16 @@ from scipy import ndimage
 
 @dataclass(frozen=True)
 class Field:
-    """One training field: `rgb` (H, W, 3) uint8, `labels` (H, W) int32, and what kind of light made it."""
+    """One training field: `rgb` (H, W, 3) uint8, `labels` (H, W) int32, and what kind of light made it.
+
+    `trust` (H, W) uint8 says how much each pixel counts in the loss, of 255; None where all count fully.
+    """
 
     rgb: NDArray[np.uint8]
     labels: NDArray[np.int32]
     fluorescence: bool
     source: str = "generated"
+    trust: NDArray[np.uint8] | None = None
 
 
 def _noise(rng: np.random.Generator, size_px: int, scale_px: float) -> NDArray[np.float32]:

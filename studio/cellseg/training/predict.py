@@ -41,6 +41,15 @@ def segment_image(
         (H, W) int32, ids 1…N; found at the working scale, drawn at the picture's.
     """
     height, width = rgb.shape[:2]
+    y = flow_field(network_input(rgb, mode, scale), network)
+    labels = labels_from_flows(y, cellprob_threshold, flow_threshold, min_size)
+    drawn = cv2.resize(labels.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
+    return renumbered(np.asarray(drawn).astype(np.int32))
+
+
+def network_input(rgb: NDArray[np.uint8], mode: str, scale: float) -> NDArray[np.float32]:
+    """(2, h, w) float32: the picture at working scale, its channels normalised by its own percentiles."""
+    height, width = rgb.shape[:2]
     size = max(1, round(width * scale)), max(1, round(height * scale))
     # OpenCV's area filter is for shrinking; for enlarging it degenerates to nearest neighbour.
     work = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
@@ -48,12 +57,10 @@ def segment_image(
     for channel in x:
         low, high = np.percentile(channel, (1, 99))
         channel[:] = (channel - low) / (high - low) if high > low else 0
-    labels = labels_from_flows(_flows(x, network), cellprob_threshold, flow_threshold, min_size)
-    drawn = cv2.resize(labels.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
-    return renumbered(np.asarray(drawn).astype(np.int32))
+    return x
 
 
-def _flows(x: NDArray[np.float32], network: Network) -> NDArray[np.float32]:
+def flow_field(x: NDArray[np.float32], network: Network) -> NDArray[np.float32]:
     """(2, H, W) to (3, H, W), tile by tile with tapered overlap."""
     shape = (x.shape[1], x.shape[2])
     lattice = TileLattice(shape, network.tile_px, OVERLAP_PX)
@@ -116,18 +123,31 @@ def renumbered(labels: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 def segment_auto(
-    rgb: NDArray[np.uint8], network: Network, mode: str, diam_mean: float, rounds: int = 3
+    rgb: NDArray[np.uint8],
+    network: Network,
+    mode: str,
+    diam_mean: float,
+    rounds: int = 3,
+    *,
+    cellprob_threshold: float = 0.0,
+    flow_threshold: float = 0.4,
 ) -> tuple[NDArray[np.int32], float]:
     """Labels, and the cell diameter in pixels that was found by segmenting and measuring in turn."""
+
+    def cut(scale: float) -> NDArray[np.int32]:
+        return segment_image(
+            rgb, network, mode, scale, cellprob_threshold=cellprob_threshold, flow_threshold=flow_threshold
+        )
+
     best = np.zeros(rgb.shape[:2], np.int32)
     diameter = diam_mean
     for guess in _FIRST_GUESSES:
-        labels = segment_image(rgb, network, mode, guess)
+        labels = cut(guess)
         # What fills most area is the scale at which the network sees cells best.
         if np.count_nonzero(labels) > 1.1 * np.count_nonzero(best):
             best, diameter = labels, median_diameter(labels)
     for _ in range(rounds):
-        best = segment_image(rgb, network, mode, _scale(diam_mean, diameter))
+        best = cut(_scale(diam_mean, diameter))
         found = median_diameter(best)
         if not found or abs(found / diameter - 1) < 0.08:
             break

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
 
+from studio.cellseg.models import resolve_model
+from studio.cellseg.networks import load_network
 from studio.cellseg.networks.cpnet import CPNet, load_state
-from studio.cellseg.training.data import Sampler, load_fields, median_diameter, summary, teach_fields
+from studio.cellseg.training.data import load_fields, median_diameter, summary
+from studio.cellseg.training.sampler import Sampler
+from studio.cellseg.training.taught import teach_fields
 from studio.core.jobs import NullProgress, Progress
 from studio.errors import ModelError, UsageError
 
@@ -42,7 +48,7 @@ class TrainSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 1e-4
     generated_share: float = 0.12
-    average_decay: float = 0.99
+    average_decay: float = 0.995
     bf16: bool = True
 
     def __post_init__(self) -> None:
@@ -152,6 +158,7 @@ def train(
     *,
     settings: TrainSettings | None = None,
     start_from: Path | None = None,
+    teacher: str | None = None,
     resume: bool = False,
     threads: int = 1,
     device: str = "auto",
@@ -166,6 +173,7 @@ def train(
         out: weights file; `NAME.json` beside it says how they came about.
         settings: steps, batch, seed, widths and so on.
         start_from: weights to go on from (fine-tuning), in place of random ones.
+        teacher: model (name or path) that labels the unlabelled fields; None leaves that to the classical method.
         resume: go on from `NAME.checkpoint` beside `out`, where there is one.
         threads: of torch, on the CPU.
         device: `auto`, `cpu`, `cuda`, `mps`.
@@ -177,9 +185,13 @@ def train(
     settings, progress = settings or TrainSettings(), progress or NullProgress()
     out = Path(out)
     torch.set_num_threads(max(1, threads))
+    cv2.setNumThreads(max(1, threads))
     progress.start(settings.steps, "Reading images")
-    sampler, counts, diameters = _read(folders, settings)
-    run = _Run(settings, sampler, _start(start_from), _device(device))
+    start = _start(start_from)
+    if start is not None:
+        settings = replace(settings, widths=start.widths, diam_mean=float(start.diam_mean))
+    sampler, counts, diameters = _read(folders, settings, teacher, threads, progress)
+    run = _Run(settings, sampler, start, _device(device))
     checkpoint = out.with_suffix(".checkpoint")
     out.parent.mkdir(parents=True, exist_ok=True)
     if resume and checkpoint.is_file():
@@ -206,19 +218,28 @@ def train(
     return {"out": str(out), **report}
 
 
-def _read(folders: Sequence[Path | str], settings: TrainSettings) -> tuple[Sampler, dict[str, Any], list[float]]:
+def _read(
+    folders: Sequence[Path | str], settings: TrainSettings, teacher: str | None, threads: int, progress: Progress
+) -> tuple[Sampler, dict[str, Any], list[float]]:
     paths = [Path(folder) for folder in folders]
     for path in paths:
         if not path.is_dir():
             raise UsageError(f"There is no folder {path}.")
-    labelled = load_fields(paths)
-    taught = [field for path in paths for field in teach_fields(path)]
+    # Of a handful of images chance may hold out all; then there is nothing to judge by, but something to learn from.
+    labelled = load_fields(paths) or load_fields(paths, held_out=True)
+    network, diam_mean = None, 0.0
+    if teacher is not None:
+        info = resolve_model(teacher)
+        # Labels don't change by what bf16 rounds off, and come twice as fast.
+        backend = "openvino-bf16" if importlib.util.find_spec("openvino") and not torch.cuda.is_available() else "auto"
+        network, diam_mean = load_network(info, threads=threads, batch=1, backend=backend), info.diam_mean
+    taught = [field for path in paths for field in teach_fields(path, network, diam_mean, progress)]
     if not labelled and not taught:
         raise UsageError(
             "No labelled image found. Put NAME_label.tif or NAME_masks.png beside each NAME.png and name that folder."
         )
     diameters = [median_diameter(field.labels) for field in labelled]
-    sampler = Sampler(labelled, taught, settings.seed, settings.generated_share)
+    sampler = Sampler(labelled, taught, settings.seed, settings.generated_share, settings.diam_mean)
     return sampler, summary(labelled + taught), [d for d in diameters if d]
 
 
