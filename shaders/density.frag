@@ -9,6 +9,6 @@ in vec2 v_uv;
 out vec4 colour;
 
 void main() {
-    // The square root keeps thin stretches visible beside crowded ones.
-    colour = u_colour * sqrt(clamp(texture(u_density, v_uv).r / u_busy, 0.0, 1.0));
+    // The power keeps thin stretches visible beside crowded ones.
+    colour = u_colour * pow(clamp(texture(u_density, v_uv).r / u_busy, 0.0, 1.0), 0.7);
 }

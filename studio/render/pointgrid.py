@@ -16,6 +16,8 @@ POINTS_PER_CELL = 512
 _MOST_CELLS = 256
 """Columns and rows, at most."""
 
+_BUSY = 0.98
+
 _DENSITY_PX = 1024
 """Longest side of the map of densities."""
 
@@ -38,6 +40,8 @@ class PointGrid:
     """All cells together."""
     density: NDArray[np.float32]
     """(h, w) points per slide pixel squared, over `rect`; row 0 is the top."""
+    busy: float
+    """The density that only a few of the occupied places exceed."""
 
     def runs(self, rect: Rect) -> list[tuple[int, int]]:
         """(first, count) of stretches of points that hold all in a rectangle of slide pixels, and some around it."""
@@ -94,6 +98,7 @@ def sort_points(points_slide: NDArray[np.float64]) -> PointGrid | None:
     # Rounded before they are sorted: half as much to move.
     sorted_points = (points - middle).astype(np.float32)[np.argsort(number, kind="stable")]
     rect = (float(low[0]), float(low[1]), float(low[0] + cols * side), float(low[1] + rows * side))
+    density = _density(points, rect, len(points))
     return PointGrid(
         sorted_points,
         (float(middle[0]), float(middle[1])),
@@ -101,7 +106,8 @@ def sort_points(points_slide: NDArray[np.float64]) -> PointGrid | None:
         (cols, rows),
         side,
         rect,
-        _density(points, rect, len(points)),
+        density,
+        float(np.quantile(density[density > 0], _BUSY)),
     )
 
 

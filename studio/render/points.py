@@ -31,9 +31,6 @@ _ROOM = 0.3
 _CROWDED_PX = _SMALLEST_PX / _ROOM
 """Distance between neighbours on the screen below which density is drawn instead."""
 
-_BUSY = 0.9
-"""The quantile of density that is shown at full strength."""
-
 
 class PointLayer:
     """Dots of a source. Main thread. Owns its GL objects."""
@@ -51,7 +48,6 @@ class PointLayer:
         self._nothing: int = GL.glGenVertexArrays(1)
         self._buffers: list[int] = [int(name) for name in GL.glGenBuffers(2)]
         self._density: int = GL.glGenTextures(1)
-        self._busy = 1.0
 
     @property
     def ready(self) -> bool:
@@ -182,7 +178,7 @@ class PointLayer:
         top, bottom = ((view.center_y - y) / half[1] for y in (grid.rect[1], grid.rect[3]))
         GL.glUniform4f(program.place("u_rect"), left, top, right, bottom)
         GL.glUniform1i(program.place("u_density"), 0)
-        GL.glUniform1f(program.place("u_busy"), self._busy)
+        GL.glUniform1f(program.place("u_busy"), grid.busy)
         GL.glUniform4f(program.place("u_colour"), *(part * alpha for part in RGB), alpha)
         GL.glBindVertexArray(self._nothing)
         GL.glActiveTexture(GL.GL_TEXTURE0)
@@ -192,7 +188,6 @@ class PointLayer:
         GL.glBindVertexArray(0)
 
     def _upload_density(self, density: NDArray[np.float32]) -> None:
-        self._busy = float(np.quantile(density[density > 0], _BUSY))
         height, width = density.shape
         GL.glBindTexture(GL.GL_TEXTURE_2D, self._density)
         GL.glPixelStorei(GL.GL_UNPACK_ALIGNMENT, 4)

@@ -122,6 +122,7 @@ class TileLayer:
         if tile is None:
             return False
         grid = self.grids[key.level]
-        rect = grid.tile_rect(key.col, key.row)
+        # A coarse level's last pixels reach beyond the picture.
+        rect = common(grid.tile_rect(key.col, key.row), self.grids[0].rect)
         quads.add(key, tile, grid, rect if within is None else common(rect, within), order)
         return True
