@@ -54,6 +54,7 @@ class Settings:
     path: Path | None = field(default=None, compare=False, repr=False)
     """The file this came from; None for settings that are never saved."""
     _dirty_s: float | None = field(default=None, compare=False, repr=False)
+    _lent: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @classmethod
     def load(cls, path: Path | None = None) -> Settings:
@@ -133,10 +134,15 @@ class Settings:
 
     def extension_enabled(self, name: str, default: bool) -> bool:
         """Whether a panel is on."""
-        return self.extensions.get(name, default)
+        return name in self._lent or self.extensions.get(name, default)
+
+    def lend_extension(self, name: str) -> None:
+        """Have a panel on until the program ends or the person decides; not remembered."""
+        self._lent.add(name)
 
     def set_extension(self, name: str, enabled: bool) -> None:
         """Switch a panel on or off and remember it."""
+        self._lent.discard(name)
         self.extensions[name] = enabled
         self.changed()
 

@@ -93,3 +93,13 @@ def test_log_goes_to_the_file_once_even_if_set_up_twice() -> None:
         for handler in [h for h in logging.getLogger().handlers if h not in before]:
             logging.getLogger().removeHandler(handler)
             handler.close()
+
+
+def test_a_lent_panel_is_not_remembered(tmp_path: Path) -> None:
+    settings = Settings.load(tmp_path / "settings.json")
+    settings.lend_extension("cellseg")
+    assert settings.extension_enabled("cellseg", False)
+    settings.save()
+    assert not Settings.load(tmp_path / "settings.json").extension_enabled("cellseg", False)
+    settings.set_extension("cellseg", False)
+    assert not settings.extension_enabled("cellseg", True)

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 Rect = tuple[float, float, float, float]
 
+CELLSEG = "cellseg"
+"""The panel that `--cellpose` switches on and opens."""
+
 POLL_S = 0.05
 """How often jobs under way are asked for news."""
 
@@ -60,7 +63,11 @@ class WindowStage:
         self._scene.wake = window.wake
         commands = build_commands(session, self._camera, self)
         self._shortcuts = Shortcuts(commands)
-        self._chrome = Chrome(session, PanelHost(session), commands, self._camera)
+        host = PanelHost(session)
+        if options.cellpose:
+            settings.lend_extension(CELLSEG)
+            host.open(CELLSEG)
+        self._chrome = Chrome(session, host, commands, self._camera)
         self._area: Rect = (0.0, 0.0, 0.0, 0.0)
         self._picture: tuple[Path, bool] | None = None
         self._title = ""
