@@ -14,8 +14,16 @@ from pathlib import Path
 FIRST_NAMED_KEY = 256
 """GLFW numbers keys that type nothing (Escape, Enter, arrows, modifiers) from here; below are the printable ones."""
 
+KEY_ESCAPE, KEY_ENTER, KEY_TAB, KEY_BACKSPACE, KEY_DELETE = 256, 257, 258, 259, 261
+KEY_RIGHT, KEY_LEFT, KEY_DOWN, KEY_UP, KEY_PAGE_UP, KEY_PAGE_DOWN, KEY_HOME, KEY_END = range(262, 270)
+KEY_KP_ENTER = 335
+"""GLFW's numbers of the keys that text fields and dialogs act on."""
+
 MOD_SHIFT, MOD_CONTROL, MOD_ALT, MOD_SUPER = 1, 2, 4, 8
 """GLFW's modifier bits."""
+
+OUTSIDE = (-1e6, -1e6)
+"""Where the pointer is, for `MouseMove`, when it isn't over the window."""
 
 _SHORTCUT = MOD_CONTROL | MOD_ALT | MOD_SUPER
 
@@ -85,43 +93,38 @@ class _Frame:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
-        self._buttons = False
-        self._typed = False
-        self._command = False
+        self._buttons: set[int] = set()
         self._keys: set[int] = set()
+        self._typed = False
 
     def fits(self, event: Event) -> bool:
         """Whether the event can be seen in the same frame as those before it."""
         match event:
             case MouseButton(button=button):
-                # Keys would reach the control that is clicked, or get lost to it.
-                return not self._typed and ("button", button) not in self._seen_buttons()
+                # What was typed belongs to the field that this click may leave.
+                return button not in self._buttons and not self._typed
             case MouseMove():
                 return not self._buttons
             case Key(key=key):
                 return not self._buttons and key not in self._keys
             case Char():
-                # Text fields take a frame's characters first and its keys after them.
-                return not self._buttons and not self._command
+                # A text field takes all characters of a frame before its keys.
+                return not self._buttons and not self._keys
         return True
 
     def add(self, event: Event) -> None:
         """Put one that fits."""
         self.events.append(event)
         match event:
-            case MouseButton():
-                self._buttons = True
-            case Key(key=key, mods=mods, repeat=repeat):
-                polled = key >= FIRST_NAMED_KEY or bool(mods & _SHORTCUT)
+            case MouseButton(button=button):
+                self._buttons.add(button)
+            case Key(key=key, mods=mods):
                 self._typed = True
-                if polled and not repeat:
+                # The binding doesn't look at a printable key without Ctrl, so it may come and go in one frame.
+                if key >= FIRST_NAMED_KEY or mods & _SHORTCUT:
                     self._keys.add(key)
-                self._command |= polled
             case Char():
                 self._typed = True
-
-    def _seen_buttons(self) -> set[tuple[str, int]]:
-        return {("button", e.button) for e in self.events if isinstance(e, MouseButton)}
 
 
 class EventQueue:

@@ -1,0 +1,173 @@
+"""Dialogs over the window: questions of the session, files, shortcuts, about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import studio
+from studio.app.browser import FileBrowser
+from studio.core.background import Background
+from studio.gui.events import KEY_ENTER, KEY_ESCAPE, KEY_KP_ENTER
+from studio.gui.gui import Gui
+from studio.logs import log_path
+from studio.session import Question, Session
+
+if TYPE_CHECKING:
+    from studio.app.commands import Command
+
+KEY_F1 = 290
+
+PIXEL_SIZE = "Pixel size"
+
+MOUSE = (
+    ("Move the slide", "Drag"),
+    ("Zoom at the pointer", "Wheel"),
+    ("Zoom in", "Double click"),
+    ("Go somewhere", "Click the minimap"),
+    ("Open slides and cells", "Drop files"),
+)
+
+
+class Dialogs:
+    """Shows at most one at a time: a file dialog first, then a question, then what the person asked for."""
+
+    def __init__(self, session: Session, commands: Sequence[Command]) -> None:
+        self._session = session
+        self._commands = commands
+        self._background: Background | None = None
+        self._browser: FileBrowser | None = None
+        self._asked: Question | None = None
+        self._mpp = 0.0
+        self._page: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether one is shown."""
+        return self._page is not None or self._browser is not None or self._session.pending_question is not None
+
+    def draw(self, gui: Gui) -> None:
+        """Draw what is there to show; nothing where nothing is."""
+        session = self._session
+        if session.pending_dialog is not None:
+            # Whoever shows the system's own dialogs has left this one to us.
+            self._browse()
+        if self._browser is not None:
+            self._browser.draw(gui)
+            if self._browser.closed:
+                self._browser = None
+        elif session.pending_question is not None:
+            self._question(gui, session.pending_question)
+        elif self._page == "help":
+            self._help(gui)
+        elif self._page == "about":
+            self._about(gui)
+
+    def toggle_help(self) -> None:
+        """Show or hide the page of shortcuts."""
+        self._page = None if self._page == "help" else "help"
+
+    def show_about(self) -> None:
+        """Show what this program is."""
+        self._page = "about"
+
+    def escape(self) -> bool:
+        """Close what is shown. Whether there was something."""
+        if self._browser is not None:
+            self._browser.close()
+            self._browser = None
+        elif self._session.pending_question is not None:
+            self._session.answer(False)
+        elif self._page is not None:
+            self._page = None
+        else:
+            return False
+        return True
+
+    def _browse(self) -> None:
+        dialog, self._session.pending_dialog = self._session.pending_dialog, None
+        if dialog is None:
+            return
+        if self._browser is not None:
+            self._browser.close()
+        if self._background is None:
+            self._background = Background(threads=2)
+        self._browser = FileBrowser(dialog, self._background)
+
+    def _question(self, gui: Gui, question: Question) -> None:
+        if question is not self._asked:
+            self._asked, self._mpp = question, question.value or 0.0
+        with gui.chrome.modal(f"question {question.kind}", question.title, width=480):
+            gui.ui.text(question.text)
+            gui.ui.spacing(6)
+            if question.value is not None:
+                tip = "Micrometres per pixel of the slide's full resolution."
+                self._mpp = gui.ui.number(PIXEL_SIZE, self._mpp, step=0.01, fmt="%.4f", unit="µm/px", tooltip=tip)
+                gui.ui.spacing(6)
+            answer = gui.ui.answers(question.no, question.yes)
+            if gui.chrome.pressed(KEY_ESCAPE):
+                answer = False
+            elif gui.chrome.pressed(KEY_ENTER, KEY_KP_ENTER) and not gui.chrome.text_refused:
+                answer = True
+        if answer is not None:
+            self._session.answer(answer, self._mpp if question.value is not None else None)
+
+    def _help(self, gui: Gui) -> None:
+        """Shortcuts in two columns."""
+        sections: dict[str, list[tuple[str, str]]] = {"Mouse": list(MOUSE)}
+        for command in self._commands:
+            if command.shortcut:
+                keys = " or ".join((command.shortcut, *command.also[:1]))
+                sections.setdefault(command.section, []).append((command.title, keys))
+        columns = _in_two_columns(sections)
+        px = gui.chrome.px
+        rows = max(sum(len(rows) + 2 for _, rows in column) for column in columns)
+        with gui.chrome.modal("help", "Keyboard and mouse", width=760):
+            x, y = gui.chrome.cursor
+            height, gap = rows * px(25), px(32)
+            width = (gui.ui.room - gap) / 2
+            for number, column in enumerate(columns):
+                _shortcut_column(gui, (x + number * (width + gap), y), width, column)
+            gui.chrome.move_to(x, y + height)
+            closed = gui.ui.closing("Close")
+        if closed or gui.chrome.pressed(KEY_ESCAPE, KEY_F1, KEY_ENTER):
+            self._page = None
+
+    def _about(self, gui: Gui) -> None:
+        with gui.chrome.modal("about", "About Studio", width=480):
+            gui.ui.text(f"Studio {studio.__version__}: whole-slide images and the cells in them.")
+            gui.ui.text(
+                "Cells are found with Cellpose's method, by its networks or by one that comes with this program. "
+                "Not for diagnosis.",
+            )
+            gui.ui.text("MIT licence. Letters: Inter (OFL 1.1). Icons: Tabler (MIT).", dim=True)
+            gui.ui.text(f"Log: {log_path()}", dim=True)
+            gui.ui.spacing(6)
+            closed = gui.ui.closing("Close")
+        if closed or gui.chrome.pressed(KEY_ESCAPE, KEY_ENTER):
+            self._page = None
+
+
+Section = tuple[str, list[tuple[str, str]]]
+
+
+def _in_two_columns(sections: dict[str, list[tuple[str, str]]]) -> tuple[list[Section], list[Section]]:
+    """Sections in order, cut where both columns come out about equally long."""
+    items = list(sections.items())
+    lengths = [len(rows) + 2 for _, rows in items]
+    best = min(range(1, len(items) + 1), key=lambda cut: max(sum(lengths[:cut]), sum(lengths[cut:])))
+    return items[:best], items[best:]
+
+
+def _shortcut_column(gui: Gui, at: tuple[float, float], width: float, sections: Sequence[Section]) -> None:
+    ui, px, theme = gui.ui, gui.chrome.px, gui.theme
+    x, y = at
+    line = px(25)
+    for title, rows in sections:
+        ui.paint.text_in((x, y, width, line), title, theme.text, font=gui.state.fonts.bold)
+        y += line + px(2)
+        for text, keys in rows:
+            ui.paint.text_in((x, y, width * 0.6, line), text, theme.text)
+            ui.paint.keys((x, y, width, line), keys)
+            y += line
+        y += line * 0.6

@@ -1,0 +1,278 @@
+"""Controls with a value: numbers, text, sliders, lists to choose from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import imgui
+
+from studio.gui import scopes
+from studio.gui.base import FRAME_HEIGHT, ROUNDING, Base
+from studio.gui.control import Rect
+from studio.gui.events import KEY_ESCAPE
+from studio.gui.theme import Color
+
+KNOB = 7.0
+
+
+def parse_number(text: str) -> float | None:
+    """A typed number, with a point or a comma; None for anything else, `nan` and `inf` included."""
+    text = text.strip().replace("−", "-")
+    if "." not in text and text.count(",") == 1:
+        text = text.replace(",", ".")
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) and "_" not in text else None
+
+
+def parse_integer(text: str) -> int | None:
+    """A typed whole number; None for anything else."""
+    value = parse_number(text)
+    return int(value) if value is not None and value == int(value) else None
+
+
+class Fields(Base):
+    """Mixin of `Ui`."""
+
+    def number(
+        self,
+        label: str,
+        value: float,
+        *,
+        step: float = 0.1,
+        fmt: str = "%.2f",
+        low: float | None = None,
+        high: float | None = None,
+        unit: str = "",
+        enabled: bool = True,
+        tooltip: str = "",
+    ) -> float:
+        """A number to type, with buttons that take `step` from it and add it; the value it has now.
+
+        What is typed counts with Enter or once another control is used. Text
+        that is no number, or out of bounds, is refused in words.
+        """
+        typed, steps = self._stepped(label, fmt % value, value, unit, enabled, tooltip)
+        if typed is not None:
+            parsed = parse_number(typed.removesuffix(unit) if unit else typed)
+            if parsed is None:
+                self._refuse(f"{label} must be a number, not “{typed.strip()[:40]}”.")
+            else:
+                value = self._bounded(label, parsed, low, high, value)
+        if steps:
+            value = _clamped(round(value + steps * step, 9), low, high)
+        return value
+
+    def integer(
+        self,
+        label: str,
+        value: int,
+        *,
+        step: int = 1,
+        low: int | None = None,
+        high: int | None = None,
+        enabled: bool = True,
+        tooltip: str = "",
+    ) -> int:
+        """A whole number to type, with buttons for steps; as `number` otherwise."""
+        typed, steps = self._stepped(label, str(value), value, "", enabled, tooltip)
+        if typed is not None:
+            parsed = parse_integer(typed)
+            if parsed is None:
+                self._refuse(f"{label} must be a whole number, not “{typed.strip()[:40]}”.")
+            else:
+                value = int(self._bounded(label, parsed, low, high, value))
+        return int(_clamped(value + steps * step, low, high)) if steps else value
+
+    def text_field(
+        self, label: str, text: str, *, labelled: bool = False, enabled: bool = True, tooltip: str = "",
+        focus: bool = False,
+    ) -> tuple[str, bool]:  # fmt: skip
+        """A line of text; the text as it is typed, and whether the field was left in this frame.
+
+        `labelled` writes the label beside it, `focus` puts the keyboard into it.
+        """
+        width = self._labelled(label, enabled) if labelled else self._room()
+        if focus:
+            imgui.set_keyboard_focus_here()
+        draft, left = self._edit(label, text, width, enabled)
+        self._done(label, "text", enabled, draft, tooltip)
+        return draft, left
+
+    def slider(
+        self,
+        label: str,
+        value: float,
+        low: float,
+        high: float,
+        *,
+        fmt: str = "%.2f",
+        enabled: bool = True,
+        tooltip: str = "",
+    ) -> float:
+        """A knob on a track; the value it has now, while it is dragged too."""
+        state, theme = self._state, self._state.theme
+        room = self._labelled(label, enabled)
+        number = state.px(44)
+        hit = self._hit(label, room - number, state.px(FRAME_HEIGHT), enabled=enabled)
+        left, top, width, height = hit.rect
+        knob = state.px(KNOB)
+        if hit.held:
+            share = (imgui.get_mouse_pos()[0] - left - knob) / max(1.0, width - 2 * knob)
+            value = low + min(1.0, max(0.0, share)) * (high - low)
+            value = round(value, 3)
+        share = min(1.0, max(0.0, (value - low) / (high - low)))
+        x, y = left + knob + share * (width - 2 * knob), top + height / 2
+        thick = state.px(4)
+        with self._dimmed(enabled):
+            track = (left + knob, y - thick / 2, width - 2 * knob, thick)
+            self._paint.fill(track, theme.field_border, thick / 2)
+            self._paint.fill((*track[:2], x - left - knob, thick), theme.accent, thick / 2)
+            self._paint.disc((x, y), knob, self._button_color(hit, primary=True))
+            self._paint.text_in((left + width, top, number, height), fmt % value, theme.dim, align=1.0)
+        self._done(label, "slider", enabled, value, tooltip)
+        return value
+
+    def combo(self, label: str, index: int, items: Sequence[str], *, enabled: bool = True, tooltip: str = "") -> int:
+        """A list to choose one from, which scrolls when it is long; the index chosen now."""
+        state = self._state
+        width = self._labelled(label, enabled)
+        left, top = imgui.get_cursor_screen_pos()
+        rect: Rect = (left, top, width, state.px(FRAME_HEIGHT))
+        shown = self._elided(items[index], width - state.px(36)) if items else ""
+        if enabled:
+            chosen = self._list(label, index, items, shown, width, tooltip)
+        else:
+            chosen = index
+            self._dead_field(label, shown, rect)
+            state.tooltip(label, tooltip, hovered=imgui.is_item_hovered())
+        with self._dimmed(enabled):
+            arrow = (left + width - state.px(27), top, state.px(24), rect[3])
+            self._paint.icon_in(arrow, "chevron_down", state.theme.dim)
+        state.record(label, "combo", enabled=enabled, value=items[chosen] if items else None, rect=rect)
+        return chosen
+
+    def _list(self, label: str, index: int, items: Sequence[str], shown: str, width: float, tooltip: str) -> int:
+        state = self._state
+        with self._field_look(), scopes.item_width(width):
+            popup = imgui.begin_combo(f"##{label}", shown, imgui.COMBO_NO_ARROW_BUTTON)
+        if not popup.opened:
+            state.tooltip(label, tooltip, hovered=imgui.is_item_hovered())
+            return index
+        chosen = index
+        with popup, scopes.styles({imgui.STYLE_ITEM_SPACING: (state.px(8), state.px(6))}):
+            state.popup_open = True
+            if state.pressed(KEY_ESCAPE):
+                imgui.close_current_popup()
+            for number, item in enumerate(items):
+                pressed, _ = imgui.selectable(f"{item}##{number}", number == index)
+                if pressed:
+                    chosen = number
+                if number == index and imgui.is_window_appearing():
+                    imgui.set_scroll_here_y(0.5)
+                state.record(item, "option", enabled=True, value=number == index)
+        return chosen
+
+    def _stepped(
+        self, label: str, shown: str, value: float, unit: str, enabled: bool, tooltip: str
+    ) -> tuple[str | None, int]:
+        """A field with minus and plus; the text that was just committed (None: none), and the steps asked for."""
+        state = self._state
+        room = self._labelled(label, enabled)
+        side, gap = state.px(FRAME_HEIGHT), state.px(3)
+        left, top = imgui.get_cursor_screen_pos()
+        draft, committed = self._edit(label, shown, room - 2 * (side + gap), enabled)
+        self._done(label, "number", enabled, value, tooltip)
+        if unit and not imgui.is_item_active():
+            place = (left, top, room - 2 * (side + gap) - state.px(9), side)
+            with self._dimmed(enabled):
+                self._paint.text_in(place, unit, state.theme.dim, align=1.0)
+        steps = 0
+        for name, icon, direction in (("−", "minus", -1), ("+", "plus", 1)):
+            imgui.same_line(spacing=gap)
+            if self._step_button(f"{label} {name}", icon, enabled):
+                steps += direction
+        return (draft if committed and draft != shown else None), steps
+
+    def _step_button(self, label: str, icon: str, enabled: bool) -> bool:
+        state = self._state
+        side = state.px(FRAME_HEIGHT)
+        hit = self._hit(label, side, side, enabled=enabled)
+        with self._dimmed(enabled):
+            self._paint.fill(hit.rect, self._button_color(hit, primary=False), state.px(ROUNDING))
+            self._paint.icon_in(hit.rect, icon, state.theme.text)
+        self._done(label, "button", enabled, None, "")
+        return hit.pressed
+
+    def _edit(self, label: str, shown: str, width: float, enabled: bool) -> tuple[str, bool]:
+        """A text field; its text, and whether it was left (by Enter, Tab or a click elsewhere) in this frame."""
+        state = self._state
+        key = (state.panel, label)
+        mine = state.editing is not None and state.editing[0] == key
+        if not enabled:
+            if mine:
+                state.editing = None
+            left, top = imgui.get_cursor_screen_pos()
+            self._dead_field(label, shown, (left, top, width, state.px(FRAME_HEIGHT)))
+            return shown, False
+        draft = state.editing[1] if mine and state.editing is not None else shown
+        with self._field_look(), scopes.item_width(width):
+            _, draft = imgui.input_text(f"##{label}{state.typing_dropped}", draft, -1, imgui.INPUT_TEXT_AUTO_SELECT_ALL)
+        active = imgui.is_item_active()
+        if active:
+            state.editing, state.editing_drawn = (key, draft), True
+            self._outline_last(state.theme.accent)
+        elif mine:
+            state.editing, state.field_left = None, key
+        return draft, mine and not active
+
+    def _outline_last(self, color: Color) -> None:
+        (left, top), (width, height) = imgui.get_item_rect_min(), imgui.get_item_rect_size()
+        self._paint.frame(
+            (left, top, width, height), color, self._state.px(ROUNDING), max(1.0, self._state.scale * 1.5)
+        )
+
+    def _dead_field(self, label: str, shown: str, rect: Rect) -> None:
+        """What a disabled field looks like."""
+        state = self._state
+        self._hit(label, rect[2], rect[3], enabled=False)
+        with self._dimmed(False):
+            self._paint.fill(rect, state.theme.field, state.px(ROUNDING))
+            self._paint.frame(rect, state.theme.field_border, state.px(ROUNDING))
+            inner = (rect[0] + state.px(9), rect[1], rect[2] - state.px(18), rect[3])
+            self._paint.text_in(inner, shown, state.theme.text)
+
+    @contextmanager
+    def _field_look(self) -> Iterator[None]:
+        theme = self._state.theme
+        with (
+            scopes.styles({imgui.STYLE_FRAME_BORDERSIZE: 1.0}),
+            scopes.colors({imgui.COLOR_BORDER: theme.field_border}),
+        ):
+            yield
+
+    def _refuse(self, why: str) -> None:
+        self._state.refused = True
+        self._state.on_refused(why)
+
+    def _bounded(self, label: str, value: float, low: float | None, high: float | None, before: float) -> float:
+        """A typed value if it is within bounds, else the one before."""
+        if value == _clamped(value, low, high):
+            return value
+        if low is not None and high is not None:
+            self._refuse(f"{label} must lie between {low:g} and {high:g}, not {value:g}.")
+        elif low is not None:
+            self._refuse(f"{label} must be {low:g} or more, not {value:g}.")
+        else:
+            self._refuse(f"{label} must be {high:g} or less, not {value:g}.")
+        return before
+
+
+def _clamped(value: float, low: float | None, high: float | None) -> float:
+    if low is not None:
+        value = max(low, value)
+    return value if high is None else min(high, value)

@@ -1,0 +1,148 @@
+"""Shapes and text at given places of a draw list, in window coordinates and our colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import imgui
+
+from studio.gui import scopes
+from studio.gui.control import Rect
+from studio.gui.icons import icon_text
+from studio.gui.state import GuiState
+from studio.gui.theme import Color
+
+Point = tuple[float, float]
+
+ELLIPSIS = "…"
+
+
+class Painter:
+    """Draws on the current window, or with `layer` behind or in front of all windows."""
+
+    def __init__(self, state: GuiState, layer: str = "window") -> None:
+        self._state = state
+        self._layer = layer
+
+    @property
+    def _list(self) -> Any:
+        if self._layer == "background":
+            return imgui.get_background_draw_list()
+        if self._layer == "foreground":
+            return imgui.get_foreground_draw_list()
+        return imgui.get_window_draw_list()
+
+    def fill(self, rect: Rect, color: Color, rounding: float = 0.0) -> None:
+        """A filled rectangle."""
+        left, top, width, height = rect
+        self._list.add_rect_filled(left, top, left + width, top + height, self._state.color(color), rounding)
+
+    def frame(self, rect: Rect, color: Color, rounding: float = 0.0, thickness: float = 1.0) -> None:
+        """The outline of a rectangle, just inside it."""
+        left, top, width, height = rect
+        inset = thickness / 2
+        self._list.add_rect(
+            left + inset,
+            top + inset,
+            left + width - inset,
+            top + height - inset,
+            self._state.color(color),
+            rounding,
+            0,
+            thickness,
+        )
+
+    def line(self, start: Point, end: Point, color: Color, thickness: float = 1.0) -> None:
+        """A straight line."""
+        self._list.add_line(*start, *end, self._state.color(color), thickness)
+
+    def lines(self, points: Sequence[Point], color: Color, thickness: float = 1.0) -> None:
+        """A line through several points."""
+        self._list.add_polyline(list(points), self._state.color(color), 0, thickness)
+
+    def disc(self, center: Point, radius: float, color: Color) -> None:
+        """A filled circle."""
+        self._list.add_circle_filled(*center, radius, self._state.color(color), 24)
+
+    def circle(self, center: Point, radius: float, color: Color, thickness: float = 1.0) -> None:
+        """The outline of a circle."""
+        self._list.add_circle(*center, radius, self._state.color(color), 24, thickness)
+
+    def image(self, texture: int, rect: Rect) -> None:
+        """A GL texture whose first row is the top one."""
+        left, top, width, height = rect
+        self._list.add_image(texture, (left, top), (left + width, top + height))
+
+    def text(self, at: Point, text: str, color: Color, font: Any = None) -> None:
+        """One line of text; `at` is its left top corner."""
+        with scopes.font(font or self._state.fonts.text):
+            self._list.add_text(round(at[0]), round(at[1]), self._state.color(color), text)
+
+    def text_in(
+        self, rect: Rect, text: str, color: Color, *, font: Any = None, align: float = 0.0, elide: bool = True
+    ) -> None:
+        """One line in the middle of a rectangle's height; `align` 0 left, 0.5 centre, 1 right."""
+        left, top, width, height = rect
+        font = font or self._state.fonts.text
+        with scopes.font(font):
+            if elide:
+                text = elided(text, width)
+            text_width, text_height = imgui.calc_text_size(text)
+        self.text((left + (width - text_width) * align, top + (height - text_height) / 2), text, color, font)
+
+    def icon_in(self, rect: Rect, icon: str, color: Color, *, large: bool = False) -> None:
+        """An icon in the middle of a rectangle; a name that isn't known appears as its first letters."""
+        fonts, text = self._state.fonts, icon_text(icon)
+        letters = text == icon[:3]
+        font = fonts.bold if letters else fonts.icon_large if large else fonts.icon
+        self.text_in(rect, text, color, font=font, align=0.5, elide=False)
+
+    def keys(self, rect: Rect, shortcut: str) -> None:
+        """A shortcut such as `Ctrl+O` as key caps, at the right end of a rectangle."""
+        state, theme = self._state, self._state.theme
+        left, top, width, height = rect
+        with scopes.font(state.fonts.small):
+            cap = text_width(shortcut) + state.px(14)
+        inset = state.px(2)
+        box = (left + width - cap, top + inset, cap, height - 2 * inset)
+        self.fill(box, theme.button, state.px(5))
+        self.text_in(box, shortcut, theme.text, font=state.fonts.small, align=0.5, elide=False)
+
+    @contextmanager
+    def clipped(self, rect: Rect) -> Iterator[None]:
+        """Nothing drawn inside shows beyond the rectangle."""
+        left, top, width, height = rect
+        self._list.push_clip_rect(left, top, left + width, top + height, True)
+        try:
+            yield
+        finally:
+            self._list.pop_clip_rect()
+
+
+def text_width(text: str) -> float:
+    """Width of a line in the current font."""
+    return float(imgui.calc_text_size(text)[0])
+
+
+def elided(text: str, width: float, *, middle: bool = False) -> str:
+    """The text, with an ellipsis at its end (or in its middle, for paths) where it is wider than `width`."""
+    if text_width(text) <= width:
+        return text
+    low, high = 0, len(text)
+    while low < high:
+        keep = (low + high + 1) // 2
+        if text_width(_cut(text, keep, middle)) <= width:
+            low = keep
+        else:
+            high = keep - 1
+    return _cut(text, low, middle)
+
+
+def _cut(text: str, keep: int, middle: bool) -> str:
+    if not middle:
+        return text[:keep].rstrip() + ELLIPSIS
+    head = keep // 3
+    tail = keep - head
+    return text[:head] + ELLIPSIS + (text[-tail:] if tail else "")
