@@ -287,7 +287,7 @@ def _expand(key: Any, ndim: int) -> list[Any]:
     return keys
 
 
-def check_eager(archive: ZipReader | FolderReader, array: ChunkedArray, limit_bytes: int = 64 << 20) -> None:
+def check_eager(archive: ZipReader | FolderReader, array: ChunkedArray, limit_bytes: int = 128 << 20) -> None:
     """Refuse a table that claims to be large while hardly anything is stored for it."""
     if array.nbytes <= limit_bytes:
         return

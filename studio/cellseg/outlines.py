@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.cellseg.trace import UNIT, trace_cells
+from studio.cellseg.trace import UNIT, trace_window
 
 if TYPE_CHECKING:
     from studio.cellseg.result import Segmentation
@@ -18,38 +18,36 @@ if TYPE_CHECKING:
 BLOCK = 2048
 """Side of the blocks of mask pixels; a cell is traced with the block that holds its box's upper left corner."""
 
-_GIANT = 4096
-"""Boxes with a longer side are read by themselves, from a coarser level if need be."""
+_GIANT = 2048
+"""Cells with a longer side are traced by themselves, from a level on which they aren't longer."""
+
+_GIANTS_ALONE = 256
+"""More of them are traced together, from a level on which all masks are about that small."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rings:
-    """Contours of some cells; see `trace_cells` for what a ring is."""
+    """Contours of some cells; see `studio.cellseg.trace` for what a ring is."""
 
     rows: NDArray[np.int64]
     """(n,) the cells' rows in the cell table."""
     points: NDArray[np.int32]
     """(P, 2) x, y in quarters (1 / UNIT) of a mask pixel."""
-    ring_starts: NDArray[np.int64]
-    """(R + 1,) first point of each ring."""
+    starts: NDArray[np.int64]
+    """(R,) first point of each ring; a cell's rings follow one another."""
+    stops: NDArray[np.int64]
+    """(R,) one past its last point."""
+    areas: NDArray[np.float64]
+    """(R,) signed area of each ring in mask pixels: positive outside, negative round a hole."""
     cell_starts: NDArray[np.int64]
     """(n + 1,) first ring of each cell."""
 
-    def areas(self) -> NDArray[np.float64]:
-        """(R,) signed area of each ring in mask pixels: positive outside, negative round a hole."""
-        if len(self.ring_starts) == 1:
-            return np.zeros(0)
-        x, y = self.points[:, 0].astype(np.float64), self.points[:, 1].astype(np.float64)
-        after = np.arange(1, len(x) + 1)
-        after[self.ring_starts[1:] - 1] = self.ring_starts[:-1]
-        return np.add.reduceat(x * y[after] - x[after] * y, self.ring_starts[:-1]) / (2 * UNIT * UNIT)
-
     def largest(self) -> NDArray[np.int64]:
         """(n,) the outer ring of each cell's largest part; -1 for a cell without pixels."""
-        areas = self.areas()
         best = np.full(len(self.rows), -1, np.int64)
         cell_of = np.repeat(np.arange(len(self.rows)), np.diff(self.cell_starts))
-        order = np.lexsort((np.arange(len(areas))[::-1], areas))
+        # The last of equal indices wins: the largest, and of equals the first.
+        order = np.lexsort((-np.arange(len(self.areas)), self.areas))
         best[cell_of[order]] = order
         return best
 
@@ -94,6 +92,8 @@ def traced(
     if window is not None:
         points = segmentation.centroids() - window[:2]
         rows = rows[((points >= -0.5) & (points < np.array(window[2:]) - 0.5)).all(axis=1)]
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0)
+    giants, rows = rows[sides[rows] > _GIANT], rows[sides[rows] <= _GIANT]
     height, width = (-(-side // BLOCK) for side in segmentation.geometry.shape)
     block = boxes[rows, 0] // BLOCK * width + boxes[rows, 1] // BLOCK
     rows = rows[np.argsort(block, kind="stable")]
@@ -101,14 +101,14 @@ def traced(
     progress.start(height * width, "Tracing outlines")
     for n in range(height * width):
         mine = rows[bounds[n] : bounds[n + 1]]
-        giant = (boxes[mine, 2:] - boxes[mine, :2]).max(axis=1, initial=0) > _GIANT
-        if len(mine) and not giant.all():
-            yield _trace(segmentation, ids, boxes, mine[~giant], 0)
-        for row in mine[giant]:
-            side = int((boxes[row, 2:] - boxes[row, :2]).max())
-            level = min(segmentation.level_count - 1, max(0, side // _GIANT).bit_length() - 1)
-            yield _trace(segmentation, ids, boxes, np.array([row]), level)
+        if len(mine):
+            yield _trace(segmentation, ids, boxes, mine, 0)
         progress.advance()
+    if len(giants) <= _GIANTS_ALONE:
+        for row in giants:
+            yield _trace(segmentation, ids, boxes, np.array([row]), _level_for(segmentation, int(sides[row])))
+    else:
+        yield _trace(segmentation, ids, boxes, giants, _level_for(segmentation, max(segmentation.geometry.shape)))
 
 
 def trace_all(segmentation: Segmentation, progress: Progress) -> Outlines:
@@ -119,7 +119,7 @@ def trace_all(segmentation: Segmentation, progress: Progress) -> Outlines:
     for rings in traced(segmentation, progress):
         best = rings.largest()
         has = best >= 0
-        starts, stops = rings.ring_starts[best[has]], rings.ring_starts[best[has] + 1]
+        starts, stops = rings.starts[best[has]], rings.stops[best[has]]
         rows = rings.rows[has]
         lengths[rows] = stops - starts
         pieces.append((rows, rings.points[_ranges(starts, stops)]))
@@ -150,21 +150,41 @@ def _checked_boxes(segmentation: Segmentation) -> NDArray[np.int32]:
     return boxes.astype(np.int32)
 
 
+def _level_for(segmentation: Segmentation, side: int) -> int:
+    """The finest level on which a length of mask pixels isn't above _GIANT."""
+    return min(segmentation.level_count - 1, ((side - 1) // _GIANT).bit_length())
+
+
 def _trace(
     segmentation: Segmentation, ids: NDArray[np.uint32], boxes: NDArray[np.int32], rows: NDArray[np.int64], level: int
 ) -> Rings:
     """Rings of the cells in some rows, traced in one window of a level."""
+    rows = np.sort(rows)
     mine = boxes[rows]
+    real = mine[(mine[:, 2:] > mine[:, :2]).all(axis=1)]
     step = 1 << level
-    lows, highs = mine[:, :2] // step, -(-mine[:, 2:] // step)
-    real = (mine[:, 2:] > mine[:, :2]).all(axis=1)
-    if not real.any():
-        empty = np.zeros(1, np.int64)
-        return Rings(rows, np.zeros((0, 2), np.int32), empty, np.zeros(len(rows) + 1, np.int64))
-    top, left = (int(side) for side in lows[real].min(axis=0))
-    bottom, right = (int(side) for side in highs[real].max(axis=0))
-    labels = segmentation.read_labels(level, top, left, bottom - top, right - left)
-    points, ring_starts, cell_starts = trace_cells(
-        labels, top, left, ids[rows], np.concatenate([lows, highs], axis=1).astype(np.int32)
+    top, left = (int(side) // step for side in real[:, :2].min(axis=0, initial=1 << 30))
+    bottom, right = (-(-int(side) // step) for side in real[:, 2:].max(axis=0, initial=0))
+    labels = segmentation.read_labels(level, top, left, max(0, bottom - top), max(0, right - left))
+    points, bounds, owners = trace_window(labels, top, left, ids[rows])
+    order = np.argsort(owners, kind="stable")
+    return Rings(
+        rows,
+        points * np.int32(step),
+        bounds[:-1][order],
+        bounds[1:][order],
+        _areas(points, bounds)[order] * step * step,
+        np.searchsorted(owners[order], np.arange(len(rows) + 1)),
     )
-    return Rings(rows, points * np.int32(step), ring_starts, cell_starts)
+
+
+def _areas(points: NDArray[np.int32], bounds: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Signed area of rings that follow one another, in mask pixels."""
+    if len(bounds) == 1:
+        return np.zeros(0)
+    # Relative to each ring's first point, so that the products stay small and exact.
+    near = (points - np.repeat(points[bounds[:-1]], np.diff(bounds), axis=0)).astype(np.float64)
+    after = np.arange(1, len(near) + 1)
+    after[bounds[1:] - 1] = bounds[:-1]
+    x, y = near[:, 0], near[:, 1]
+    return np.asarray(np.add.reduceat(x * y[after] - x[after] * y, bounds[:-1]) / (2 * UNIT * UNIT), np.float64)

@@ -18,7 +18,7 @@ from studio.cellseg.chunked import ChunkedArray, Subsampled, Windowed, check_eag
 from studio.cellseg.flowpicture import flow_from_picture
 from studio.cellseg.resultwrite import FORMAT_VERSION
 from studio.cellseg.source import MaskGeometry
-from studio.cellseg.zarr2 import FormatError, parse_json
+from studio.cellseg.zarr2 import MAX_SIDE, FormatError, parse_json
 from studio.cellseg.zipread import ZipReader
 from studio.errors import ResultFileError
 
@@ -152,7 +152,7 @@ class ResultFile:
     def _pyramid(self, name: str, pyramid: str, dtype: Any, what: str) -> Sequence[Windowed]:
         """A picture's levels: those in the file, the others made from the next finer one."""
         finest = ChunkedArray(self.archive, name, self._cache, dtype=dtype, what=what)
-        picture = finest.ndim == (2 if dtype is np.uint32 else 3)
+        picture = finest.ndim == (2 if dtype is np.uint32 else 3) and max(finest.shape) <= MAX_SIDE
         if not picture or min(finest.shape) < 1 or (dtype is np.uint32 and finest.meta.dtype.kind not in "iub"):
             raise self.archive.damaged(f"{name} has the shape {finest.shape} and type {finest.meta.dtype}")
         levels: list[Windowed] = [finest]

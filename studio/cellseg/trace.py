@@ -19,46 +19,61 @@ UNIT = 4
 
 
 @njit(cache=True, nogil=True)
-def trace_cells(  # type: ignore[no-untyped-def]
-    labels, top, left, ids, boxes
+def trace_window(  # type: ignore[no-untyped-def]
+    labels, top, left, ids
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """Rings of some cells.
+    """All rings of some cells, in one pass over a window; the time doesn't depend on how the cells lie.
 
     Args:
         labels: (h, w) uint32, a window that holds the cells whole.
         top: first row of the window in the mask.
         left: its first column.
-        ids: (n,) uint32, the cells to trace.
-        boxes: (n, 4) int32, top, left, bottom, right of each in the mask, half-open.
+        ids: (n,) uint32, ascending: the cells to trace.
 
     Returns:
-        points (P, 2) int32 of x, y in units of 1 / UNIT mask pixel; first point of each ring (R + 1,);
-        first ring of each cell (n + 1,). Rings aren't closed: the first point isn't repeated.
+        points (P, 2) int32 of x, y in units of 1 / UNIT mask pixel; first point of each ring, and one past
+        the last (R + 1,); index in `ids` of each ring's cell (R,). Rings aren't closed: the first point isn't
+        repeated. They come in the order of their upper left corners.
     """
     height, width = labels.shape
     # Pixels whose upper edge has been passed; every ring has at least one such edge.
     seen = np.zeros((height, width), np.bool_)
     points = np.empty((4096, 2), np.int32)
-    ring_starts = np.empty(1024, np.int64)
-    cell_starts = np.empty(ids.size + 1, np.int64)
+    starts = np.empty(1024, np.int64)
+    owners = np.empty(1024, np.int64)
     count = rings = 0
-    for n in range(ids.size):
-        cell_starts[n] = rings
-        label = ids[n]
-        v0, v1 = max(0, boxes[n, 0] - top), min(height, boxes[n, 2] - top)
-        u0, u1 = max(0, boxes[n, 1] - left), min(width, boxes[n, 3] - left)
-        for v in range(v0, v1):
-            for u in range(u0, u1):
-                if labels[v, u] != label or seen[v, u] or (v > 0 and labels[v - 1, u] == label):
-                    continue
-                if rings + 1 >= ring_starts.size:
-                    ring_starts = _grown(ring_starts)
-                ring_starts[rings] = count
-                rings += 1
-                points, count = _ring(labels, seen, label, v, u, top, left, points, count)
-    cell_starts[ids.size] = rings
-    ring_starts[rings] = count
-    return points[:count].copy(), ring_starts[: rings + 1].copy(), cell_starts
+    last = np.uint32(0)
+    owner = -1
+    for v in range(height):
+        for u in range(width):
+            label = labels[v, u]
+            if label == 0 or seen[v, u] or (v > 0 and labels[v - 1, u] == label):
+                continue
+            if label != last:
+                last = label
+                owner = _index(ids, label)
+            if owner < 0:
+                continue
+            if rings + 1 >= starts.size:
+                starts, owners = _grown(starts), _grown(owners)
+            starts[rings], owners[rings] = count, owner
+            rings += 1
+            points, count = _ring(labels, seen, label, v, u, top, left, points, count)
+    starts[rings] = count
+    return points[:count].copy(), starts[: rings + 1].copy(), owners[:rings].copy()
+
+
+@njit(cache=True, nogil=True)
+def _index(ids, label):  # type: ignore[no-untyped-def]
+    """Index of a number in an ascending list, or -1."""
+    low, high = 0, ids.size
+    while low < high:
+        middle = (low + high) // 2
+        if ids[middle] < label:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < ids.size and ids[low] == label else -1
 
 
 @njit(cache=True, nogil=True)

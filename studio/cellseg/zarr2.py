@@ -18,7 +18,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_SIDE = 1 << 24
+MAX_SIDE = 1 << 20
 """Largest length of a dimension of a picture; tables may have `MAX_ROWS`."""
 
 MAX_ROWS = 1 << 28
@@ -214,7 +214,11 @@ def _unblosc(data: bytes, expected: int) -> bytes:
 
 def _unzlib(data: bytes, expected: int) -> bytes:
     # 32 + 15: zlib or gzip, whichever the header says.
-    return zlib.decompressobj(47).decompress(data, expected + 1)
+    inflater = zlib.decompressobj(47)
+    raw = inflater.decompress(data, expected + 1)
+    if not inflater.eof:
+        raise FormatError("ends too early or holds more than it should")
+    return raw
 
 
 _DECODERS = {None: _plain, "zstd": _unzstd, "blosc": _unblosc, "zlib": _unzlib, "gzip": _unzlib}

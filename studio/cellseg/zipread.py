@@ -251,7 +251,7 @@ class ZipReader:
     def _with_limits(self, entries: dict[str, Entry], directory: int) -> dict[str, Entry]:
         """Entries with the offset that each must not pass; refuses those that overlap."""
         limit = directory
-        limited: dict[str, Entry] = {}
+        limited = dict(entries)
         for name, entry in sorted(entries.items(), key=lambda item: item[1].header, reverse=True):
             if entry.header + _LOCAL.size + len(name) + entry.packed > limit:
                 raise self.damaged(f"{name} overlaps with another entry")

@@ -61,11 +61,16 @@ def pack_folder(folder: Path, target: Path, advance: Callable[[], None] = lambda
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy a file so that `target` is either whole or as it was."""
-    if target.exists() and target.samefile(source):
-        return
-    with replacing(target) as file, source.open("rb") as original:
-        shutil.copyfileobj(original, file, _COPY_BYTES)
+    """Copy a file so that `target` is either whole or as it was. Nothing happens where both are the same file."""
+    try:
+        original = source.open("rb")
+    except OSError as error:
+        raise ResultFileError(f"{source} can't be read ({error.strerror or error}).") from error
+    with original:
+        if target.exists() and target.samefile(source):
+            return
+        with replacing(target) as file:
+            shutil.copyfileobj(original, file, _COPY_BYTES)
 
 
 def _sync_folder(folder: Path) -> None:
