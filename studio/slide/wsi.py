@@ -97,10 +97,10 @@ class WSI(Pixels):
         return self._fingerprint
 
     def set_mpp(self, mpp: float | None) -> None:
-        """Say how large a pixel is, over what the file says; None goes back to the file's value."""
+        """Say how large a pixel is, over what the file says; None, or the file's own value, goes back to that."""
         _check_mpp(mpp)
         file = self._from_file
-        if mpp is None:
+        if mpp is None or mpp == file.mpp:
             self._reading = file
             return
         note = f"{mpp:g} µm per pixel is used; the file says {file.mpp:.4g}" if file.mpp else ""

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from studio.slide import open_slide
+from studio.slide import WSI, open_slide
 from studio.slide.mpp import find_mpp
 
 GRAY = np.full((32, 40, 3), 90, np.uint8)
@@ -102,3 +102,13 @@ def test_a_png_with_a_microscope_s_dpi(tmp_path: Path) -> None:
     Image.fromarray(GRAY).save(path, dpi=(50800, 50800))
     with open_slide(path) as slide:
         assert slide.mpp == pytest.approx(0.5, rel=1e-3)
+
+
+def test_the_files_own_value_overrides_nothing(sample_slide: Path) -> None:
+    with WSI(sample_slide, mpp=0.499) as slide:
+        assert slide.mpp_source != "override"
+        assert slide.mpp_note == ""
+        slide.set_mpp(0.25)
+        assert slide.mpp_source == "override"
+        slide.set_mpp(0.499)
+        assert (slide.mpp, slide.mpp_source) == (0.499, "openslide")
