@@ -10,7 +10,6 @@ from studio.gui.panel import Panel
 from studio.session.text import density_text, duration_text, job_fraction, job_text, model_title
 
 if TYPE_CHECKING:
-    from studio.core.jobs import Job
     from studio.gui.panel import Context
 
 CHANNEL_TITLES = {
@@ -22,6 +21,9 @@ CHANNEL_TITLES = {
     "hematoxylin": "Haematoxylin",
     "fluorescence": "Fluorescence",
 }
+
+NARROW = 84
+"""Width of the column of labels where they are short."""
 
 TIPS = {
     "Model": "The network that finds the cells. Models marked 'download' are fetched when first used.",
@@ -51,6 +53,10 @@ TIPS = {
     "Flow error": "Largest mean squared flow error of a cell. Lower drops ill-shaped cells; 0 keeps all.",
     "Min size": "Smallest cell, in pixels of the segmentation (a cell of the set diameter spans 30 or so across).",
     "Defaults": "All segmentation parameters back to their defaults.",
+    "Load preset": "Take parameters from a preset file, or those that a result (.zip) was made with.",
+    "Save preset": "Write these parameters to a file, for other slides and other machines.",
+    "Copy command": "Put the command line that does the same for this slide on the clipboard.",
+    "Copy Python": "Put the Python call that does the same for this slide on the clipboard.",
     "Cancel": "Stop. A whole-slide run can be resumed later by pressing Segment with the same settings.",
 }
 
@@ -64,21 +70,22 @@ class CellSegPanel(Panel):
 
     def draw(self, ctx: Context) -> None:
         """Draw all sections."""
-        with ctx.ui.section("Model & Cell Diameter") as is_open:
+        ui = ctx.ui
+        with ui.labels(NARROW), ui.section("Model & Cell Diameter") as is_open:
             if is_open:
                 self._model(ctx)
                 self._diameter(ctx)
                 self._preview(ctx)
-        with ctx.ui.section("Whole-slide segmentation") as is_open:
+        with ui.section("Whole-slide segmentation") as is_open:
             if is_open:
                 self._whole_slide(ctx)
-        with ctx.ui.section("Result") as is_open:
+        with ui.section("Result") as is_open:
             if is_open:
                 self._result(ctx)
-        with ctx.ui.section("View controls") as is_open:
+        with ui.labels(NARROW), ui.section("View controls") as is_open:
             if is_open:
                 self._view(ctx)
-        with ctx.ui.section("Advanced", default_open=False) as is_open:
+        with ui.section("Advanced", default_open=False) as is_open:
             if is_open:
                 self._advanced(ctx)
 
@@ -102,11 +109,17 @@ class CellSegPanel(Panel):
         ui, document = ctx.ui, ctx.document
         if ui.radio("Auto-detect diameter", document.auto_diameter, tooltip=TIPS["Auto-detect diameter"]):
             document.auto_diameter = True
+        ui.same_line(16)
         if ui.radio("Manual", not document.auto_diameter, tooltip=TIPS["Manual"]):
             document.auto_diameter = False
         # No limits here: the session refuses 0 or -1 in words, where clamping would quietly take another value.
         diam_um = ui.number(
-            "Diameter", document.params.diam_um, step=0.5, enabled=not document.auto_diameter, tooltip=TIPS["Diameter"]
+            "Diameter",
+            document.params.diam_um,
+            step=0.5,
+            unit="µm",
+            enabled=not document.auto_diameter,
+            tooltip=TIPS["Diameter"],
         )
         if diam_um != document.params.diam_um:
             ctx.actions.set_params(diam_um=diam_um)
@@ -123,17 +136,19 @@ class CellSegPanel(Panel):
         free = not ctx.document.auto_diameter
         if not free:
             ui.text("Preview with Auto-detect finds the diameter; then choose Manual to segment the slide.", dim=True)
-        otsu = ui.checkbox("Otsu threshold", params.otsu, enabled=free, tooltip=TIPS["Otsu threshold"])
-        save_flows = ui.checkbox("Save flows", params.save_flows, enabled=free, tooltip=TIPS["Save flows"])
+        with ui.grid(2):
+            otsu = ui.checkbox("Otsu threshold", params.otsu, enabled=free, tooltip=TIPS["Otsu threshold"])
+            save_flows = ui.checkbox("Save flows", params.save_flows, enabled=free, tooltip=TIPS["Save flows"])
         if (otsu, save_flows) != (params.otsu, params.save_flows):
             session.set_params(otsu=otsu, save_flows=save_flows)
-        why = session.why_not_segment()
-        if ui.button("Segment", enabled=why is None, width=-1.0, tooltip=why or TIPS["Segment"], primary=True):
-            session.segment()
+        with ui.grid(2):
+            why = session.why_not_segment()
+            if ui.button("Segment", enabled=why is None, tooltip=why or TIPS["Segment"], primary=True):
+                session.segment()
+            why = session.why_not_export()
+            if ui.button("Export", enabled=why is None, tooltip=why or TIPS["Export"]):
+                session.ask_export_path()
         self._job_row(ctx, "Segment", "Cancel")
-        why = session.why_not_export()
-        if ui.button("Export", enabled=why is None, width=-1.0, tooltip=why or TIPS["Export"]):
-            session.ask_export_path()
         self._job_row(ctx, "Export", None)
 
     def _result(self, ctx: Context) -> None:
@@ -151,14 +166,15 @@ class CellSegPanel(Panel):
     def _view(self, ctx: Context) -> None:
         ui, style = ctx.ui, ctx.document.style
         flows = ctx.document.overlay is not None and ctx.document.overlay.source.has_flows
-        style.mask = ui.checkbox("Mask", style.mask, tooltip=TIPS["Mask"])
-        outline = ui.checkbox("Outline", style.outline, tooltip=TIPS["Outline"])
-        if outline != style.outline:
-            style.show_outline(outline)
-        style.centroid = ui.checkbox("Centroid", style.centroid, tooltip=TIPS["Centroid"])
-        no_flows = "These cells have no flows. Preview, or tick Save flows before Segment."
-        style.gradxy = ui.checkbox("gradXY", style.gradxy, enabled=flows, tooltip=TIPS["gradXY"] if flows else no_flows)
-        style.black_bg = ui.checkbox("Black BG", style.black_bg, tooltip=TIPS["Black BG"])
+        with ui.grid(2):
+            style.mask = ui.checkbox("Mask", style.mask, tooltip=TIPS["Mask"])
+            outline = ui.checkbox("Outline", style.outline, tooltip=TIPS["Outline"])
+            if outline != style.outline:
+                style.show_outline(outline)
+            style.centroid = ui.checkbox("Centroid", style.centroid, tooltip=TIPS["Centroid"])
+            tip = TIPS["gradXY"] if flows else "These cells have no flows. Preview, or tick Save flows before Segment."
+            style.gradxy = ui.checkbox("gradXY", style.gradxy, enabled=flows, tooltip=tip)
+            style.black_bg = ui.checkbox("Black BG", style.black_bg, tooltip=TIPS["Black BG"])
         style.alpha = ui.slider("Alpha", style.alpha, 0.0, 1.0, tooltip=TIPS["Alpha"])
         if ui.button("Reset", tooltip=TIPS["Reset"]):
             ctx.document.style = OverlayStyle()
@@ -182,21 +198,36 @@ class CellSegPanel(Panel):
         changes = {name: value for name, value in changes.items() if value != getattr(params, name)}
         if changes:
             session.set_params(**changes)
-        if ui.button("Defaults", tooltip=TIPS["Defaults"]):
+        if ui.button("Defaults", width=-1.0, tooltip=TIPS["Defaults"]):
             session.reset_params()
+        self._take_along(ctx)
+
+    def _take_along(self, ctx: Context) -> None:
+        """The parameters as a file, a command line or a Python call."""
+        ui, session = ctx.ui, ctx.actions
+        with ui.grid(2):
+            if ui.button("Load preset", tooltip=TIPS["Load preset"]):
+                session.ask_load_preset()
+            if ui.button("Save preset", tooltip=TIPS["Save preset"]):
+                session.ask_save_preset()
+            for label, language in (("Copy command", "command"), ("Copy Python", "python")):
+                if ui.button(label, tooltip=TIPS[label]) and (text := session.recipe(language)) is not None:
+                    ui.copy(text)
+                    ctx.notify("info", "Copied. Paste it where you want to run it.")
 
     def _job_row(self, ctx: Context, title: str, cancel_label: str | None) -> None:
         """Progress of the active job of a title, with a button to stop it."""
         job = next((job for job in ctx.actions.active_jobs if job.title == title), None)
         if job is None:
             return
-        ctx.ui.text(job.message or job.title, dim=True)
-        ctx.ui.progress(job_fraction(job), job_text(job))
-        if cancel_label is not None:
-            self._cancel(ctx, job, cancel_label)
-
-    def _cancel(self, ctx: Context, job: Job, label: str) -> None:
         asked = job.cancel_asked
         tip = f"Stopping; takes {duration_text(10)} at most." if asked else TIPS["Cancel"]
-        if ctx.ui.button(label, enabled=not asked, width=-1.0, tooltip=tip):
+        if ctx.ui.job_row(
+            job.message or job.title,
+            job_fraction(job),
+            job_text(job),
+            cancel=cancel_label or "",
+            enabled=not asked,
+            tooltip=tip,
+        ):
             ctx.actions.cancel(job)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studio.gui.panel import Panel
+from studio.gui.registry import known_panels
 
 if TYPE_CHECKING:
     from studio.gui.panel import Context
@@ -18,10 +19,8 @@ class ExtensionsPanel(Panel):
 
     def draw(self, ctx: Context) -> None:
         """Draw the list."""
-        from studio.widgets import PANELS
-
         ctx.ui.text("Panels to show. The choice is remembered.", dim=True)
-        for spec in PANELS:
+        for spec in known_panels():
             if spec.name in ALWAYS_ON:
                 continue
             enabled = ctx.settings.extension_enabled(spec.name, spec.default)

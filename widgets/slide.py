@@ -43,12 +43,13 @@ class SlidePanel(Panel):
             return
         self._facts(ctx, slide)
         self._pixel_size(ctx, slide)
-        if ctx.ui.button("Copy path", tooltip=f"{TIPS['Copy path']}\n{slide.path}"):
-            ctx.ui.copy(str(slide.path))
-            ctx.notify("info", "Path copied.")
-        ctx.ui.same_line()
-        if ctx.ui.button("Close", tooltip=TIPS["Close"]):
-            ctx.actions.close_slide()
+        self._levels(ctx, slide)
+        with ctx.ui.grid(2):
+            if ctx.ui.button("Copy path", tooltip=f"{TIPS['Copy path']}\n{slide.path}"):
+                ctx.ui.copy(str(slide.path))
+                ctx.notify("info", "Path copied.")
+            if ctx.ui.button("Close", tooltip=TIPS["Close"]):
+                ctx.actions.close_slide()
 
     def _facts(self, ctx: Context, slide: WSI) -> None:
         ui = ctx.ui
@@ -57,12 +58,14 @@ class SlidePanel(Panel):
         if slide.magnification:
             ui.text(f"Scanned at {slide.magnification:g}x")
         ui.text(f"Vendor: {slide.vendor}", dim=True)
-        with ui.section(f"Levels ({len(slide.level_sizes)})", default_open=False) as is_open:
+
+    def _levels(self, ctx: Context, slide: WSI) -> None:
+        with ctx.ui.section(f"Levels ({len(slide.level_sizes)})", default_open=False) as is_open:
             if is_open:
                 for number, ((width, height), down) in enumerate(
                     zip(slide.level_sizes, slide.level_downsamples, strict=True)
                 ):
-                    ui.text(f"{number}: {width:,} × {height:,} px, 1:{down:g}", dim=True)
+                    ctx.ui.text(f"{number}: {width:,} × {height:,} px, 1:{down:g}", dim=True)
 
     def _pixel_size(self, ctx: Context, slide: WSI) -> None:
         ui = ctx.ui
@@ -75,6 +78,7 @@ class SlidePanel(Panel):
             ui.text(f"{slide.mpp:.4g} µm per pixel ({_SOURCES.get(slide.mpp_source, slide.mpp_source)})")
         if slide.mpp_note:
             ui.text(slide.mpp_note, dim=True)
-        self._mpp = ui.number("Pixel size", self._mpp, step=0.01, fmt="%.4f", tooltip=TIPS["Pixel size"])
-        if ui.button("Set pixel size", enabled=self._mpp != (slide.mpp or 0.0), tooltip=TIPS["Set pixel size"]):
+        self._mpp = ui.number("Pixel size", self._mpp, step=0.01, fmt="%.4f", unit="µm/px", tooltip=TIPS["Pixel size"])
+        changed = self._mpp != (slide.mpp or 0.0)
+        if ui.button("Set pixel size", enabled=changed, width=-1.0, tooltip=TIPS["Set pixel size"]):
             ctx.actions.set_mpp(self._mpp)

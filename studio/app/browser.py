@@ -115,7 +115,7 @@ class FileBrowser:
         """Folders and files to choose from."""
         ui, px = gui.ui, gui.chrome.px
         x, y = gui.chrome.cursor
-        height = px(HEIGHT - 236)
+        height = px(HEIGHT - 216)
         ui.paint.fill((x, y, ui.room, height), gui.theme.field, px(6))
         ui.paint.frame((x, y, ui.room, height), gui.theme.field_border, px(6))
         with gui.chrome.scrolled("files", height, padding=(5, 5)), gui.chrome.tight_rows():
@@ -166,12 +166,12 @@ class FileBrowser:
             ui.paint.text_in(line, f"{self._replace.name} exists already. Replace it?", gui.theme.warning)
         elif self._problem:
             ui.paint.text_in(line, self._problem, gui.theme.error)
-        gui.chrome.move_to(x, y + px(34))
+        gui.chrome.move_to(x, y + px(37))
         if self.dialog.kind == "open" and self.dialog.suffixes and self._replace is None:
             if (every := ui.checkbox("All files", self._all_files, tooltip="Other files as well")) != self._all_files:
                 self._all_files = every
                 self._list()
-            gui.chrome.move_to(x, y + px(34))
+        gui.chrome.move_to(x, y + px(34))
         no, yes = "Cancel", "Save" if self.dialog.kind == "save" else "Open"
         if self._replace is not None:
             no, yes = "Keep", "Replace"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from studio.app.dialogs import Dialogs
 from studio.app.host import PanelHost
-from studio.app.hud import Hud
+from studio.app.hud import STRIP_WIDTH, Hud
 from studio.app.menu import Menu
 from studio.app.statusbar import HEIGHT as STATUS_HEIGHT
 from studio.app.statusbar import StatusBar
+from studio.app.toasts import WIDTH as TOAST_WIDTH
 from studio.app.toasts import draw_toasts
 from studio.app.welcome import Welcome
 from studio.gui.control import Rect
@@ -72,9 +73,10 @@ class Chrome:
         else:
             self._hud.draw(gui, area, scene_minimap)
         shown = self._host.open_spec
-        self._hud.draw_jobs(gui, area, shown.name if shown is not None else None)
+        free = self._hud.draw_jobs(gui, area, shown.name if shown is not None else None)
         self._dialogs.draw(gui)
-        draw_toasts(gui, self._session, area)
+        # Side by side where there is room for both.
+        draw_toasts(gui, self._session, area if area[2] >= px(2 * TOAST_WIDTH + STRIP_WIDTH + 60) else free)
         return area
 
     def drop(self, paths: Sequence[Path]) -> None:

@@ -20,6 +20,9 @@ KEY_F1 = 290
 
 PIXEL_SIZE = "Pixel size"
 
+LINE = 26
+"""Height of a line in the page of shortcuts."""
+
 MOUSE = (
     ("Move the slide", "Drag"),
     ("Zoom at the pointer", "Wheel"),
@@ -124,7 +127,7 @@ class Dialogs:
         rows = max(sum(len(rows) + 2 for _, rows in column) for column in columns)
         with gui.chrome.modal("help", "Keyboard and mouse", width=760):
             x, y = gui.chrome.cursor
-            height, gap = rows * px(25), px(32)
+            height, gap = rows * px(LINE), px(32)
             width = (gui.ui.room - gap) / 2
             for number, column in enumerate(columns):
                 _shortcut_column(gui, (x + number * (width + gap), y), width, column)
@@ -152,22 +155,26 @@ Section = tuple[str, list[tuple[str, str]]]
 
 
 def _in_two_columns(sections: dict[str, list[tuple[str, str]]]) -> tuple[list[Section], list[Section]]:
-    """Sections in order, cut where both columns come out about equally long."""
-    items = list(sections.items())
-    lengths = [len(rows) + 2 for _, rows in items]
-    best = min(range(1, len(items) + 1), key=lambda cut: max(sum(lengths[:cut]), sum(lengths[cut:])))
-    return items[:best], items[best:]
+    """Sections on two columns of about equal length, each in the order given."""
+    lengths = [0, 0]
+    column_of: dict[str, int] = {}
+    for name, rows in sorted(sections.items(), key=lambda item: -len(item[1])):
+        shorter = int(lengths[1] < lengths[0])
+        column_of[name] = shorter
+        lengths[shorter] += len(rows) + 2
+    left, right = ([item for item in sections.items() if column_of[item[0]] == column] for column in (0, 1))
+    return left, right
 
 
 def _shortcut_column(gui: Gui, at: tuple[float, float], width: float, sections: Sequence[Section]) -> None:
     ui, px, theme = gui.ui, gui.chrome.px, gui.theme
     x, y = at
-    line = px(25)
+    line = px(LINE)
     for title, rows in sections:
         ui.paint.text_in((x, y, width, line), title, theme.text, font=gui.state.fonts.bold)
-        y += line + px(2)
+        y += line
         for text, keys in rows:
             ui.paint.text_in((x, y, width * 0.6, line), text, theme.text)
             ui.paint.keys((x, y, width, line), keys)
             y += line
-        y += line * 0.6
+        y += px(14)

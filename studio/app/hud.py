@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MARGIN = 14
 SCALE_BAR_MAX = 150
+SCALE_BAR_HEIGHT = 38
 MINIMAP_MAX = 180
 STRIP_WIDTH = 460
 STRIP_HEIGHT = 62
@@ -74,26 +75,30 @@ class Hud:
             if self.show_minimap:
                 self._minimap(gui, area, minimap)
 
-    def draw_jobs(self, gui: Gui, area: Rect, open_panel: str | None) -> None:
-        """Draw what is under way and isn't shown by the open panel."""
-        session = self._session
-        jobs = [job for job in session.active_jobs if open_panel != PANEL_OF_JOBS]
-        bottom = area[1] + area[3] - gui.chrome.px(MARGIN)
+    def draw_jobs(self, gui: Gui, area: Rect, open_panel: str | None) -> Rect:
+        """Draw what is under way and isn't shown by the open panel; the part of `area` above it."""
+        session, px = self._session, gui.chrome.px
+        jobs = [] if open_panel == PANEL_OF_JOBS else session.active_jobs[:_STRIPS_MAX]
+        bottom = area[1] + area[3] - px(MARGIN)
+        if area[2] < px(STRIP_WIDTH + 2 * (SCALE_BAR_MAX + 40)) and session.document.slide is not None:
+            bottom -= px(SCALE_BAR_HEIGHT + 10)
+        top = bottom
         with gui.chrome.panel("view"):
-            for number, job in enumerate(jobs[:_STRIPS_MAX]):
-                height = gui.chrome.px(STRIP_HEIGHT)
-                self._strip(gui, job, number, _centered(gui, area, bottom - height, STRIP_WIDTH, height))
-                bottom -= height + gui.chrome.px(8)
+            for number, job in enumerate(jobs):
+                height = px(STRIP_HEIGHT)
+                self._strip(gui, job, number, _centered(gui, area, top - height, STRIP_WIDTH, height))
+                top -= height + px(8)
             if session.loading and not jobs:
-                height = gui.chrome.px(34)
-                self._opening(gui, _centered(gui, area, bottom - height, 150, height))
+                top -= px(34)
+                self._opening(gui, _centered(gui, area, top, 150, px(34)))
+        return area if top == bottom else (*area[:3], max(1.0, top - area[1]))
 
     def _scale_bar(self, gui: Gui, area: Rect) -> None:
         px, camera = gui.chrome.px, self._camera
         mpp = camera.mpp
         per_pixel, unit = (mpp, "µm") if mpp is not None else (camera.view.scale, "px")
         bar = scale_bar(per_pixel * camera.pixel_ratio, unit, px(SCALE_BAR_MAX))
-        width, height = bar.width + px(24), px(38)
+        width, height = bar.width + px(24), px(SCALE_BAR_HEIGHT)
         rect = (area[0] + px(MARGIN), area[1] + area[3] - px(MARGIN) - height, width, height)
         if rect[2] > area[2] or rect[3] > area[3]:
             return
@@ -158,7 +163,8 @@ class Hud:
         at = [(first[0] + last[0] - size[0]) / 2, (first[1] + last[1] - size[1]) / 2]
         frame = (at[0], at[1], size[0], size[1])
         with paint.clipped(rect):
-            paint.fill(frame, (*accent[:3], 0.16))
+            if size[0] * size[1] < 0.9 * width * height:
+                paint.fill(frame, (*accent[:3], 0.16))
             paint.frame(frame, accent, thickness=max(1.5, gui.chrome.px(2)))
 
     def _strip(self, gui: Gui, job: Job, number: int, rect: Rect) -> None:

@@ -66,7 +66,7 @@ class Welcome:
         gui.ui.text("Recent", dim=True)
         for path in recent:
             place = Path(path)
-            if gui.ui.row(place.name, icon="history", detail=str(place.parent), tooltip=path):
+            if gui.ui.row(place.name, icon="history", detail=str(place.parent), middle=True, tooltip=path):
                 self._session.open_path(place)
         gui.ui.spacing(10)
 

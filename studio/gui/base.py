@@ -51,6 +51,16 @@ class Base:
         self._state = state
         self._paint = Painter(state)
         self._grid: _Grid | None = None
+        self._label_width: float = LABEL_WIDTH
+
+    @contextmanager
+    def labels(self, width: float) -> Iterator[None]:
+        """Fields inside have their labels in a column of a width of the design."""
+        before, self._label_width = self._label_width, width
+        try:
+            yield
+        finally:
+            self._label_width = before
 
     @contextmanager
     def panel(self, name: str) -> Iterator[None]:
@@ -105,7 +115,7 @@ class Base:
 
     def _labelled(self, label: str, enabled: bool) -> float:
         """Write a field's label into the left column, put the cursor behind it; the width left for the field."""
-        column = self._state.px(LABEL_WIDTH)
+        column = self._state.px(self._label_width)
         left, top = imgui.get_cursor_screen_pos()
         room = self._room()
         with self._dimmed(enabled):

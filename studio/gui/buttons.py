@@ -138,10 +138,13 @@ class Buttons(Base):
                 x += state.px(26)
             right = left + width - state.px(10)
             if detail:
-                detail_width = min(self._text_width(detail), (right - x) * 0.55)
-                shown = self._elided(detail, detail_width, middle=True)
-                self._paint.text_in((right - detail_width, top, detail_width, height), shown, theme.dim, align=1.0)
-                right -= detail_width + state.px(12)
+                # The name comes first: the detail gets what it leaves, and a third of the line at least.
+                wide = self._text_width(detail)
+                left_over = right - x - self._text_width(label) - state.px(16)
+                wide = min(wide, max(left_over, (right - x) * 0.34))
+                place = (right - wide, top, wide, height)
+                self._paint.text_in(place, self._elided(detail, wide, middle=True), theme.dim, align=1.0)
+                right -= wide + state.px(16)
             self._paint.text_in((x, top, right - x, height), self._elided(label, right - x, middle=middle), theme.text)
         self._done(label, "row", enabled, selected, tooltip)
         return hit.pressed

@@ -157,14 +157,18 @@ class Fields(Base):
         return chosen
 
     def _list(self, label: str, index: int, items: Sequence[str], shown: str, width: float, tooltip: str) -> int:
-        state = self._state
-        with self._field_look(), scopes.item_width(width):
-            popup = imgui.begin_combo(f"##{label}", shown, imgui.COMBO_NO_ARROW_BUTTON)
-        if not popup.opened:
-            state.tooltip(label, tooltip, hovered=imgui.is_item_hovered())
-            return index
-        chosen = index
-        with popup, scopes.styles({imgui.STYLE_ITEM_SPACING: (state.px(8), state.px(6))}):
+        imgui.set_next_item_width(width)
+        with self._field_look():
+            popup = imgui.begin_combo(f"##{label}", shown, imgui.COMBO_NO_ARROW_BUTTON | imgui.COMBO_HEIGHT_LARGE)
+            if popup.opened:
+                with popup:
+                    return self._options(index, items)
+            self._state.tooltip(label, tooltip, hovered=imgui.is_item_hovered())
+        return index
+
+    def _options(self, index: int, items: Sequence[str]) -> int:
+        state, chosen = self._state, index
+        with scopes.styles({imgui.STYLE_ITEM_SPACING: (state.px(8), state.px(6))}):
             state.popup_open = True
             if state.pressed(KEY_ESCAPE):
                 imgui.close_current_popup()
@@ -220,7 +224,8 @@ class Fields(Base):
             self._dead_field(label, shown, (left, top, width, state.px(FRAME_HEIGHT)))
             return shown, False
         draft = state.editing[1] if mine and state.editing is not None else shown
-        with self._field_look(), scopes.item_width(width):
+        imgui.set_next_item_width(width)
+        with self._field_look():
             _, draft = imgui.input_text(f"##{label}{state.typing_dropped}", draft, -1, imgui.INPUT_TEXT_AUTO_SELECT_ALL)
         active = imgui.is_item_active()
         if active:

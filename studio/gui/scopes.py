@@ -65,13 +65,3 @@ def wrapped(width: float) -> Iterator[None]:
         yield
     finally:
         imgui.pop_text_wrap_position()
-
-
-@contextmanager
-def item_width(width: float) -> Iterator[None]:
-    """Text fields and lists inside are so wide."""
-    imgui.push_item_width(width)
-    try:
-        yield
-    finally:
-        imgui.pop_item_width()

@@ -166,15 +166,21 @@ class GuiState:
         # A hair less than the delay: a frame asked for exactly then must show it.
         if self._hover.hidden or self.now_s - self._hover.since_s < TOOLTIP_DELAY_S - 0.001:
             return
-        padding = (self.px(10), self.px(7))
+        (left, top), bottom = imgui.get_item_rect_min(), imgui.get_item_rect_max()[1]
+        pad_x, pad_y = self.px(10), self.px(7)
         with (
-            scopes.styles({imgui.STYLE_WINDOW_PADDING: padding, imgui.STYLE_WINDOW_ROUNDING: self.px(6)}),
+            scopes.styles({imgui.STYLE_WINDOW_PADDING: (pad_x, pad_y), imgui.STYLE_WINDOW_ROUNDING: self.px(6)}),
             scopes.styles({imgui.STYLE_ALPHA: 1.0}),
-            imgui.begin_tooltip(),
             scopes.font(self.fonts.small),
-            scopes.wrapped(self.px(TOOLTIP_WIDTH)),
         ):
-            imgui.text_unformatted(text)
+            width, height = imgui.calc_text_size(text, False, self.px(TOOLTIP_WIDTH))
+            # Below the control, which stays readable; above it where the window ends.
+            y = bottom + self.px(6)
+            if y + height + 2 * pad_y > self.size[1]:
+                y = top - self.px(6) - height - 2 * pad_y
+            imgui.set_next_window_position(max(0.0, min(left, self.size[0] - width - 2 * pad_x)), max(0.0, y))
+            with imgui.begin_tooltip(), scopes.wrapped(self.px(TOOLTIP_WIDTH)):
+                imgui.text_unformatted(text)
 
     def color(self, color: Color, alpha: float = 1.0) -> int:
         """A colour for a draw list, dimmed as the style in force says."""

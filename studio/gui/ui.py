@@ -8,13 +8,16 @@ from contextlib import contextmanager
 import imgui
 
 from studio.gui import scopes
+from studio.gui.base import FRAME_HEIGHT
 from studio.gui.buttons import Buttons
+from studio.gui.control import Rect
 from studio.gui.fields import Fields
 from studio.gui.painter import Painter
 from studio.gui.theme import Color, Theme
 
 SECTION_HEIGHT = 28
 BAR_HEIGHT = 6
+JOB_HEIGHT = 48
 
 
 class Ui(Buttons, Fields):
@@ -79,12 +82,37 @@ class Ui(Buttons, Fields):
         self.bar(fraction, self._room())
         self.text(text, dim=True, wrap=False)
 
+    def job_row(
+        self, message: str, fraction: float, text: str, *, cancel: str = "", enabled: bool = True, tooltip: str = ""
+    ) -> bool:
+        """What is being done, how far it is, and a button called `cancel` to stop it; True when pressed."""
+        state, theme = self._state, self._state.theme
+        left, top = imgui.get_cursor_screen_pos()
+        room, side = self._room(), state.px(FRAME_HEIGHT)
+        width = room - (side + state.px(10) if cancel else 0)
+        imgui.dummy(width, state.px(JOB_HEIGHT))
+        small = state.fonts.small
+        self._paint.text_in((left, top, width, state.px(18)), message, theme.text, font=small)
+        self._paint.text_in((left, top + state.px(30), width, state.px(18)), text, theme.dim, font=small)
+        self._paint_bar((left, top + state.px(21), width, state.px(BAR_HEIGHT)), fraction)
+        if not cancel:
+            return False
+        imgui.same_line(spacing=state.px(10))
+        imgui.set_cursor_screen_pos((left + room - side, top + (state.px(JOB_HEIGHT) - side) // 2))
+        pressed = self.icon_button(cancel, "close", enabled=enabled, boxed=True, tooltip=tooltip)
+        imgui.set_cursor_screen_pos((left, top + state.px(JOB_HEIGHT) + imgui.get_style().item_spacing[1]))
+        return pressed
+
     def bar(self, fraction: float, width: float) -> None:
         """A bar, 0 to 1, of a width in window units."""
-        theme, height = self._state.theme, self._state.px(BAR_HEIGHT)
         left, top = imgui.get_cursor_screen_pos()
+        height = self._state.px(BAR_HEIGHT)
         imgui.dummy(width, height)
-        self._paint.fill((left, top, width, height), theme.field_border, height / 2)
+        self._paint_bar((left, top, width, height), fraction)
+
+    def _paint_bar(self, rect: Rect, fraction: float) -> None:
+        theme, (left, top, width, height) = self._state.theme, rect
+        self._paint.fill(rect, theme.field_border, height / 2)
         done = max(0.0, min(1.0, fraction)) * width
         if done >= height:
             self._paint.fill((left, top, done, height), theme.accent, height / 2)
@@ -124,9 +152,9 @@ class Ui(Buttons, Fields):
         """Some air."""
         imgui.dummy(1, self._state.px(height))
 
-    def same_line(self) -> None:
+    def same_line(self, gap: float = 8) -> None:
         """Put the next control beside the last one."""
-        imgui.same_line()
+        imgui.same_line(spacing=self._state.px(gap))
 
     @contextmanager
     def section(self, label: str, default_open: bool = True) -> Iterator[bool]:

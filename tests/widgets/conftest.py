@@ -75,11 +75,11 @@ class FakeUi:
         return self._value(label, "slider", value, enabled, tooltip)
 
     def number(
-        self, label, value, *, step=0.1, fmt="%.2f", low=None, high=None, enabled=True, tooltip="", error=None
+        self, label, value, *, step=0.1, fmt="%.2f", low=None, high=None, unit="", enabled=True, tooltip=""
     ) -> float:
         return self._value(label, "number", value, enabled, tooltip)
 
-    def integer(self, label, value, *, step=1, low=None, high=None, enabled=True, tooltip="", error=None) -> int:
+    def integer(self, label, value, *, step=1, low=None, high=None, enabled=True, tooltip="") -> int:
         return self._value(label, "integer", value, enabled, tooltip)
 
     def combo(self, label, index, items, *, enabled=True, tooltip="") -> int:
@@ -94,6 +94,11 @@ class FakeUi:
         assert 0 <= fraction <= 1
         self.texts.append(text)
 
+    def job_row(self, message, fraction, text, *, cancel="", enabled=True, tooltip="") -> bool:
+        self.texts.append(message)
+        self.progress(fraction, text)
+        return self.button(cancel, enabled=enabled, tooltip=tooltip) if cancel else False
+
     def copy(self, text) -> None:
         self.copied = text
 
@@ -101,7 +106,15 @@ class FakeUi:
 
     def spacing(self) -> None: ...
 
-    def same_line(self) -> None: ...
+    def same_line(self, gap=8) -> None: ...
+
+    @contextmanager
+    def labels(self, width) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def grid(self, columns) -> Iterator[None]:
+        yield
 
     @contextmanager
     def section(self, label, default_open=True) -> Iterator[bool]:
