@@ -34,7 +34,7 @@ class Rings:
     points: NDArray[np.int32]
     """(P, 2) x, y in quarters (1 / UNIT) of a mask pixel."""
     starts: NDArray[np.int64]
-    """(R,) first point of each ring; a cell's rings follow one another."""
+    """(R,) first point of each ring; a cell's rings follow one another, each outer one with its holes behind it."""
     stops: NDArray[np.int64]
     """(R,) one past its last point."""
     areas: NDArray[np.float64]
@@ -166,25 +166,13 @@ def _trace(
     top, left = (int(side) // step for side in real[:, :2].min(axis=0, initial=1 << 30))
     bottom, right = (-(-int(side) // step) for side in real[:, 2:].max(axis=0, initial=0))
     labels = segmentation.read_labels(level, top, left, max(0, bottom - top), max(0, right - left))
-    points, bounds, owners = trace_window(labels, top, left, ids[rows])
-    order = np.argsort(owners, kind="stable")
+    points, bounds, owners, areas = trace_window(labels, top, left, ids[rows])
+    order = np.lexsort((np.arange(len(areas)), owners[:, 1], owners[:, 0]))
     return Rings(
         rows,
         points * np.int32(step),
         bounds[:-1][order],
         bounds[1:][order],
-        _areas(points, bounds)[order] * step * step,
-        np.searchsorted(owners[order], np.arange(len(rows) + 1)),
+        areas[order] * step * step,
+        np.searchsorted(owners[order, 0], np.arange(len(rows) + 1)),
     )
-
-
-def _areas(points: NDArray[np.int32], bounds: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Signed area of rings that follow one another, in mask pixels."""
-    if len(bounds) == 1:
-        return np.zeros(0)
-    # Relative to each ring's first point, so that the products stay small and exact.
-    near = (points - np.repeat(points[bounds[:-1]], np.diff(bounds), axis=0)).astype(np.float64)
-    after = np.arange(1, len(near) + 1)
-    after[bounds[1:] - 1] = bounds[:-1]
-    x, y = near[:, 0], near[:, 1]
-    return np.asarray(np.add.reduceat(x * y[after] - x[after] * y, bounds[:-1]) / (2 * UNIT * UNIT), np.float64)

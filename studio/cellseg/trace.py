@@ -21,7 +21,7 @@ UNIT = 4
 @njit(cache=True, nogil=True)
 def trace_window(  # type: ignore[no-untyped-def]
     labels, top, left, ids
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """All rings of some cells, in one pass over a window; the time doesn't depend on how the cells lie.
 
     Args:
@@ -32,22 +32,25 @@ def trace_window(  # type: ignore[no-untyped-def]
 
     Returns:
         points (P, 2) int32 of x, y in units of 1 / UNIT mask pixel; first point of each ring, and one past
-        the last (R + 1,); index in `ids` of each ring's cell (R,). Rings aren't closed: the first point isn't
-        repeated. They come in the order of their upper left corners.
+        the last (R + 1,); for each ring the index in `ids` of its cell, and the outer ring round it, itself
+        if it is one (R, 2); signed areas in mask pixels (R,). Rings aren't closed: the first point isn't
+        repeated. They come in the order in which their cells' pixels below an edge do, outer ones before
+        the holes in them.
     """
     height, width = labels.shape
-    # Pixels whose upper edge has been passed; every ring has at least one such edge.
-    seen = np.zeros((height, width), np.bool_)
+    # The ring along the upper edge of each pixel, 0 while it hasn't been passed; every ring has such an edge.
+    above = np.zeros((height, width), np.int32)
     points = np.empty((4096, 2), np.int32)
     starts = np.empty(1024, np.int64)
-    owners = np.empty(1024, np.int64)
+    owners = np.empty((1024, 2), np.int64)
+    areas = np.empty(1024, np.float64)
     count = rings = 0
     last = np.uint32(0)
     owner = -1
     for v in range(height):
         for u in range(width):
             label = labels[v, u]
-            if label == 0 or seen[v, u] or (v > 0 and labels[v - 1, u] == label):
+            if label == 0 or above[v, u] != 0 or (v > 0 and labels[v - 1, u] == label):
                 continue
             if label != last:
                 last = label
@@ -55,12 +58,20 @@ def trace_window(  # type: ignore[no-untyped-def]
             if owner < 0:
                 continue
             if rings + 1 >= starts.size:
-                starts, owners = _grown(starts), _grown(owners)
-            starts[rings], owners[rings] = count, owner
+                starts, owners, areas = _grown(starts), _grown_pairs(owners), _grown(areas)
+            starts[rings] = count
+            points, count, area, y, x = _ring(labels, above, rings + 1, v, u, top, left, points, count)
+            owners[rings, 0], owners[rings, 1] = owner, rings
+            areas[rings] = area
+            if area < 0:
+                # Straight up from the hole's highest side the same part of the cell goes on to an edge that has
+                # been passed: the outside, or another hole of that part.
+                while above[y, x] == 0:
+                    y -= 1
+                owners[rings, 1] = owners[above[y, x] - 1, 1]
             rings += 1
-            points, count = _ring(labels, seen, label, v, u, top, left, points, count)
     starts[rings] = count
-    return points[:count].copy(), starts[: rings + 1].copy(), owners[:rings].copy()
+    return points[:count].copy(), starts[: rings + 1].copy(), owners[:rings].copy(), areas[:rings].copy()
 
 
 @njit(cache=True, nogil=True)
@@ -77,29 +88,43 @@ def _index(ids, label):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _grown(starts):  # type: ignore[no-untyped-def]
-    larger = np.empty(2 * starts.size, np.int64)
-    larger[: starts.size] = starts
+def _grown(values):  # type: ignore[no-untyped-def]
+    larger = np.empty(2 * values.size, values.dtype)
+    larger[: values.size] = values
     return larger
 
 
 @njit(cache=True, nogil=True)
-def _ring(labels, seen, label, v, u, top, left, points, count):  # type: ignore[no-untyped-def]
-    """One ring, begun along the upper edge of pixel (v, u), which it marks as seen; returns points and their number."""
+def _grown_pairs(values):  # type: ignore[no-untyped-def]
+    larger = np.empty((2 * values.shape[0], 2), values.dtype)
+    larger[: values.shape[0]] = values
+    return larger
+
+
+@njit(cache=True, nogil=True)
+def _ring(labels, above, number, v, u, top, left, points, count):  # type: ignore[no-untyped-def]
+    """One ring, begun along the upper edge of pixel (v, u).
+
+    Returns the points and how many they are now, the ring's signed area, and the pixel above its highest lower edge.
+    """
+    label = labels[v, u]
     y, x = v, u
-    direction = 0  # 0 right, 1 down, 2 left, 3 up: of the step just taken or about to be
+    direction = 0  # 0 right, 1 down, 2 left, 3 up
     first = count
+    doubled = 0
+    high_y, high_x = labels.shape[0], 0
     while True:
         if direction == 0:
-            # Ahead of every step to the right lies the upper edge of a pixel of this cell.
-            if seen[y, x]:
+            if above[y, x] == number:
                 break
-            seen[y, x] = True
+            above[y, x] = number
             x += 1
         elif direction == 1:
             y += 1
         elif direction == 2:
             x -= 1
+            if y - 1 < high_y:
+                high_y, high_x = y - 1, x
         else:
             y -= 1
         right_y, right_x, left_y, left_x = _ahead(y, x, direction)
@@ -108,12 +133,9 @@ def _ring(labels, seen, label, v, u, top, left, points, count):  # type: ignore[
         if on_right and not on_left:
             continue
         if count + 2 > points.shape[0]:
-            larger = np.empty((2 * points.shape[0], 2), np.int32)
-            larger[:count] = points[:count]
-            points = larger
+            points = _grown_pairs(points)
         px, py = UNIT * (left + x), UNIT * (top + y)
-        turn = 1 if not on_right else 3
-        new = (direction + turn) % 4
+        new = (direction + (3 if on_right else 1)) % 4
         if on_left and not on_right:
             # Two pixels that meet at this corner only: cut it.
             points[count, 0], points[count, 1] = px - _dx(direction), py - _dy(direction)
@@ -123,10 +145,13 @@ def _ring(labels, seen, label, v, u, top, left, points, count):  # type: ignore[
             points[count, 0], points[count, 1] = px, py
             count += 1
         direction = new
-    # The first corner is known last; begin with it, so that rings start at their upper left corner.
-    if count - first > 1:
-        _rotate(points, first, count)
-    return points, count
+    # The corner it began at came last.
+    _rotate(points, first, count)
+    origin_x, origin_y = np.int64(points[first, 0]), np.int64(points[first, 1])
+    for n in range(first, count - 1):
+        doubled += (points[n, 0] - origin_x) * (points[n + 1, 1] - origin_y)
+        doubled -= (points[n + 1, 0] - origin_x) * (points[n, 1] - origin_y)
+    return points, count, doubled / (2.0 * UNIT * UNIT), high_y, high_x
 
 
 @njit(cache=True, nogil=True)

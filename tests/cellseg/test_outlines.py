@@ -94,6 +94,38 @@ def test_pixels_that_meet_at_a_corner_dont_make_a_ring_touch_itself() -> None:
     assert signed_area(rings[0]) == pytest.approx(labels.sum(), abs=0.2)
 
 
+def test_holes_come_behind_the_part_they_are_in() -> None:
+    """A frame with an island in its hole, which has a hole itself, and another frame beside them."""
+    labels = np.zeros((40, 60), np.uint32)
+    labels[2:32, 2:32] = 1
+    labels[5:29, 5:29] = 0
+    labels[10:22, 10:22] = 1
+    labels[13:16, 13:16] = labels[18:20, 13:16] = 0
+    labels[1:12, 40:50] = 1
+    labels[4:6, 42:44] = labels[4:6, 46:48] = 0
+    [block] = all_rings(labels)
+    assert block.areas.tolist() == [110, -4, -4, 900, -576, 144, -9, -6]
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays(np.uint32, (9, 9), elements=st.integers(0, 1)))
+def test_polygons_of_any_labels_are_valid(labels: np.ndarray) -> None:
+    shapely = pytest.importorskip("shapely")
+    area = 0.0
+    for block in all_rings(labels):
+        shells: list[tuple[np.ndarray, list[np.ndarray]]] = []
+        for start, stop, signed in zip(block.starts, block.stops, block.areas, strict=True):
+            ring = block.points[start:stop] / UNIT
+            if signed > 0:
+                shells.append((ring, []))
+            else:
+                shells[-1][1].append(ring)
+        whole = shapely.MultiPolygon(shells)
+        assert shapely.is_valid_reason(whole) == "Valid Geometry"
+        area += whole.area
+    assert area == pytest.approx(labels.sum(), abs=0.2 * labels.sum())
+
+
 @settings(max_examples=150, deadline=None)
 @given(arrays(np.uint32, (7, 8), elements=st.integers(0, 2)))
 def test_rings_of_any_labels_are_simple_and_exact(labels: np.ndarray) -> None:
