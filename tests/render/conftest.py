@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from tests.glcontext import gl
+from collections.abc import Iterator
+from typing import Any
 
-__all__ = ["gl"]
+import pytest
+
+from tests.glcontext import gl
+from tests.render.pictures import Stage, stage
+
+__all__ = ["gl", "staged"]
+
+
+@pytest.fixture
+def staged(gl: Any) -> Iterator[Stage]:
+    """A scene of 320×240 pixels to draw documents in."""
+    with stage() as made:
+        yield made

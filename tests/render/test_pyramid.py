@@ -8,7 +8,6 @@ import pytest
 from studio.errors import SlideError
 from studio.render.loader import Overtaken
 from studio.render.pyramid import SlidePyramid, error_pattern
-from tests.make_slides import tissue_like
 from tests.render.pictures import ArraySlide, slide_of
 
 
@@ -90,7 +89,7 @@ def test_a_closed_slide_is_an_error_and_no_pattern() -> None:
 
 
 def test_a_long_read_stops_between_tiles() -> None:
-    slide = ArraySlide(tissue_like(1024, 2048))
+    slide = slide_of(1024, 2048)
     steps = iter(range(5))
 
     def check() -> None:

@@ -1,0 +1,397 @@
+"""Cells on the screen, in every style, against the same picture computed with NumPy."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studio.cellseg.memory import ArraySource
+from studio.render import points as points_module
+from studio.render.overlaylayer import FILL_RGB, LINE_PX, LINE_RGB
+from tests.render.pictures import ArraySlide, Stage, cell_labels, flat_slide, nearest, positions, slide_of, source_of
+
+FILL, LINE = (np.array(rgb) * 255 for rgb in (FILL_RGB, LINE_RGB))
+GREEN = np.array(points_module.RGB) * 255
+PAPER = 160
+
+
+def gray_slide(side: int = 1400) -> ArraySlide:
+    return flat_slide(side, side, PAPER, PAPER, PAPER)
+
+
+def labels_in_view(source: ArraySource, staged: Stage, level: int = 0) -> np.ndarray:
+    """The label under each pixel of the picture."""
+    geometry = source.geometry
+    step = 1 << level
+    pixel = (geometry.scale_x * step, geometry.scale_y * step)
+    return nearest(source.labels[::step, ::step], pixel, (geometry.offset_x, geometry.offset_y), staged.document.view)
+
+
+def mixed(under: np.ndarray, over: np.ndarray, alpha: float, where: np.ndarray) -> np.ndarray:
+    return np.where(where[..., None], under * (1 - alpha) + over * alpha, under)
+
+
+def assert_close(picture: np.ndarray, wanted: np.ndarray, most: float = 2.0) -> None:
+    off = np.abs(picture.astype(float) - wanted).max(axis=2)
+    assert off.max() <= most, f"{(off > most).sum()} pixels differ, by up to {off.max()}: {np.argwhere(off > most)[:5]}"
+
+
+@pytest.mark.parametrize(("alpha", "black"), [(0.0, True), (0.35, False), (0.35, True), (1.0, True)])
+@pytest.mark.parametrize(
+    ("x", "y", "scale", "level"),
+    [(700.13, 600.17, 1.0, 0), (700.13, 600.17, 0.11, 0), (80.13, 50.17, 1.2, 0), (700.13, 700.17, 4.1, 2)],
+)
+def test_fill_is_blended_over_the_slide(
+    staged: Stage, alpha: float, black: bool, x: float, y: float, scale: float, level: int
+) -> None:
+    slide, source = slide_of(1400, 1400), source_of(cell_labels(1100, 1000), (1.25, 1.2), (3.3, 4.4))
+    staged.show(slide)
+    staged.look(x, y, scale)
+    under = staged.sharp().astype(float)
+    staged.overlay(source)
+    staged.look(x, y, scale, mask=True, alpha=alpha, black_bg=black)
+    labels = labels_in_view(source, staged, level)
+    px, py = positions(staged.document.view)
+    covered = ((py >= 4.4) & (py < 4.4 + 1100 * 1.2))[:, None] & ((px >= 3.3) & (px < 3.3 + 1000 * 1.25))[None]
+    wanted = mixed(under, np.zeros(3), alpha, covered) if black else under
+    wanted = np.where((covered & (labels > 0))[..., None], under * (1 - alpha) + FILL * alpha, wanted)
+    assert_close(staged.sharp(), wanted)
+    assert (labels[covered] > 0).any()
+
+
+def outlined(source: ArraySource, staged: Stage, level: int) -> np.ndarray:
+    """Pixels of the picture within a line's width of another label, by looking around each of them."""
+    view, step = staged.document.view, 1 << level
+    labels = np.pad(source.labels[::step, ::step], 1)
+    x, y = (position / step for position in positions(view))
+    width = LINE_PX * view.scale / step
+    col, row = np.floor(x).astype(int), np.floor(y).astype(int)
+    found = np.zeros((len(y), len(x)), np.bool_)
+    here = labels[row + 1][:, col + 1]
+    for dy in (-width, 0.0, width):
+        for dx in (-width, 0.0, width):
+            near_row = np.clip(np.floor(y + dy).astype(int), row - 1, row + 1)
+            near_col = np.clip(np.floor(x + dx).astype(int), col - 1, col + 1)
+            found |= labels[near_row + 1][:, near_col + 1] != here
+    return found & (here > 0)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.71, 0.29, 0.13, 2.7])
+def test_outlines_run_inside_cells_along_their_borders(staged: Stage, scale: float) -> None:
+    source = source_of(cell_labels(1400, 1400, radius=14))
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(700.13, 600.17, scale, outline=True)
+    line = outlined(source, staged, {2.7: 2}.get(scale, 0))
+    assert 0.01 < line.mean() < 0.5
+    assert_close(staged.sharp(), np.where(line[..., None], LINE, PAPER))
+
+
+def test_touching_cells_have_a_line_between_them_and_parts_of_one_cell_none(staged: Stage) -> None:
+    """Also where two tiles meet, at 512."""
+    labels = np.zeros((600, 1100), np.uint32)
+    labels[200:300, 480:512] = 1
+    labels[200:300, 512:545] = 2
+    labels[480:540, 480:545] = 3
+    staged.show(gray_slide())
+    staged.overlay(source_of(labels))
+    staged.look(512.01, 250.01, 0.25, outline=True)
+    row = staged.sharp()[120]
+    lines = np.abs(row - LINE).max(axis=1) <= 2
+    # 160 is x = 512; a line on either side of it.
+    assert np.flatnonzero(lines)[[0, -1]].tolist() == pytest.approx(
+        [(480 - 512) * 4 + 160, (545 - 512) * 4 + 159], abs=1
+    )
+    assert lines[158:162].sum() == pytest.approx(2 * LINE_PX, abs=1)
+    assert not lines[60:150].any()
+    staged.look(512.01, 512.01, 0.25, outline=True)
+    picture = staged.sharp()
+    lines = np.abs(picture - LINE).max(axis=2) <= 2
+    assert not lines[20:220, 60:260].any()
+
+
+def test_mask_and_outline_together(staged: Stage) -> None:
+    source = source_of(cell_labels(1400, 1400, radius=14))
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(700.13, 600.17, 0.3, outline=True)
+    lines = np.abs(staged.sharp() - LINE).max(axis=2) <= 2
+    staged.look(700.13, 600.17, 0.3, mask=True, outline=True, alpha=0.5, black_bg=True)
+    labels = labels_in_view(source, staged)
+    wanted = np.full((240, 320, 3), PAPER / 2)
+    wanted[labels > 0] = PAPER / 2 + FILL / 2
+    wanted[lines] = PAPER / 2 + LINE / 2
+    assert_close(staged.sharp(), wanted)
+
+
+def flow_colours(flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """RGB of a flow (…, 2: dY, dX) by the HSV wheel with red up, and its strength."""
+    strength = np.hypot(flow[..., 0], flow[..., 1])
+    angle = np.arctan2(-flow[..., 1], -flow[..., 0])
+    shades = [np.clip(0.5 + np.cos(angle + turn), 0, 1) for turn in (0, 2 * np.pi / 3, 4 * np.pi / 3)]
+    return np.stack(shades, axis=-1) * 255, np.minimum(strength, 1.0)
+
+
+@pytest.mark.parametrize("black", [False, True])
+@pytest.mark.parametrize("alpha", [0.4, 1.0])
+def test_gradxy_shows_direction_as_hue_and_strength_as_brightness(staged: Stage, black: bool, alpha: float) -> None:
+    y, x = np.mgrid[:400, :400] - 199.5
+    away = np.hypot(y, x)
+    flow = np.zeros((400, 400, 3), np.float16)
+    flow[..., 0], flow[..., 1] = y / away * np.minimum(away / 150, 1), x / away * np.minimum(away / 150, 1)
+    flow[away > 190] = 0
+    source = source_of((away < 190).astype(np.uint32), at=(500.0, 500.0), flows=flow)
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(700.13, 700.17, 1.7, gradxy=True, mask=True, black_bg=black, alpha=alpha)
+    px, py = positions(staged.document.view)
+    covered = ((py >= 500) & (py < 900))[:, None] & ((px >= 500) & (px < 900))[None]
+    seen = nearest(flow.astype(float), (1.0, 1.0), (500.0, 500.0), staged.document.view)
+    colours, strength = flow_colours(seen[..., :2])
+    weight = alpha * (1.0 if black else strength[..., None])
+    wanted = np.where(covered[..., None], PAPER * (1 - weight) + alpha * colours * strength[..., None], PAPER)
+    picture = staged.sharp()
+    assert_close(picture, wanted, 3.0)
+    if black and alpha == 1.0:
+        # Red is up, and Cellpose's order of colours goes on from there.
+        up, right_down, left_down = picture[40, 160], picture[155, 230], picture[155, 90]
+        assert up.argmax() == 0
+        assert right_down.argmax() == 1
+        assert left_down.argmax() == 2
+
+
+def test_gradxy_without_flows_shows_the_mask_instead(staged: Stage) -> None:
+    source = source_of(cell_labels(1400, 1400))
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(700.13, 600.17, 1.0, mask=True)
+    mask = staged.sharp()
+    staged.look(700.13, 600.17, 1.0, mask=True, gradxy=True)
+    assert np.array_equal(staged.sharp(), mask)
+    staged.look(700.13, 600.17, 1.0, gradxy=True, black_bg=True)
+    assert (staged.sharp() == PAPER).all()
+
+
+def test_centroids_are_dots_where_the_cells_are(staged: Stage) -> None:
+    centroids = np.array([[600.0, 700.0], [620.5, 660.25], [500.0, 100.0], [560.0, 760.0]])
+    source = source_of(np.zeros((1400, 1400), np.uint32), centroids=centroids)
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(700.13, 600.17, 0.5, centroid=True)
+    picture = staged.sharp()
+    dots = np.abs(picture - GREEN).max(axis=2) <= 2
+    px, py = positions(staged.document.view)
+    away = np.full(dots.shape, np.inf)
+    for row, col in centroids + 0.5:
+        away = np.minimum(away, np.hypot(py[:, None] - row, px[None, :] - col) * 2)
+    assert dots[away < points_module.RADIUS_PX - 0.6].all()
+    assert (np.abs(picture.astype(int) - PAPER).max(axis=2) <= 2)[away > points_module.RADIUS_PX + 0.6].all()
+    assert 3 * 16 < dots.sum() < 3 * 32
+    staged.look(700.13, 600.17, 0.5, centroid=True, alpha=0.5)
+    half = staged.sharp()
+    inside = away < points_module.RADIUS_PX - 0.6
+    assert_close(half[inside][None], np.broadcast_to(PAPER / 2 + GREEN / 2, (1, inside.sum(), 3)))
+
+
+def test_a_million_centroids_far_out_are_a_map_of_density(staged: Stage) -> None:
+    """Where there are twice as many, it is greener; where there are none, it is bare; close up, there are dots."""
+    rng = np.random.default_rng(0)
+    left, right = rng.uniform((0, 0), (14000, 4000), (200_000, 2)), rng.uniform((0, 9000), (14000, 14000), (60_000, 2))
+    source = source_of(np.zeros((140, 140), np.uint32), (100.0, 100.0))
+    source._centroids = np.concatenate([left, right]) / 100 - 0.5
+    staged.show(flat_slide(14000, 14000, PAPER, PAPER, PAPER, PAPER, PAPER))
+    staged.overlay(source)
+    staged.look(7000, 7000, 60.0, centroid=True)
+    picture = staged.sharp().astype(float)
+    x, y = positions(staged.document.view)
+    rows = (y > 1000) & (y < 13000)
+
+    def green(low: float, high: float) -> float:
+        columns = picture[rows][:, (x > low) & (x < high)]
+        return float((PAPER - columns[..., 0]).mean() / PAPER)
+
+    assert green(500, 3500) > 1.3 * green(9500, 13500) > 0.2
+    assert green(5000, 8000) == pytest.approx(0, abs=0.02)
+    # No noise: the eye sees even colour where cells lie evenly.
+    assert picture[rows][:, (x > 500) & (x < 3500), 0].std() < 25
+    staged.look(2000, 7000, 1.0, centroid=True)
+    close = staged.sharp()
+    dots = np.abs(close - GREEN).max(axis=2) <= 2
+    shown = ((np.abs(left - (7000, 2000)) < (115, 155)).all(axis=1)).sum()
+    assert dots.sum() == pytest.approx(shown * 25, rel=0.4)
+
+
+def test_only_dots_in_view_are_drawn(staged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    real = points_module.GL.glMultiDrawArrays
+
+    def counting(mode: int, firsts: Any, counts: Any, number: int) -> None:
+        drawn.append(sum(counts))
+        real(mode, firsts, counts, number)
+
+    monkeypatch.setattr(points_module.GL, "glMultiDrawArrays", counting)
+    source = source_of(np.zeros((140, 140), np.uint32), (100.0, 100.0))
+    source._centroids = np.random.default_rng(0).uniform(0, 140, (100_000, 2))
+    staged.show(flat_slide(14000, 14000, PAPER, PAPER, PAPER))
+    staged.overlay(source)
+    staged.look(7000, 7000, 1.0, centroid=True)
+    staged.sharp()
+    assert 0 < drawn[-1] < 8_000
+
+
+def test_the_black_background_reaches_as_far_as_the_masks_do(staged: Stage) -> None:
+    """A preview blackens what it looked at, not the rest of the slide."""
+    source = source_of(np.zeros((90, 110), np.uint32), at=(650.0, 550.0))
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(700, 600, 1.0, mask=True, black_bg=True, centroid=True)
+    picture = staged.sharp()
+    x, y = positions(staged.document.view)
+    black = ((y > 550) & (y < 640))[:, None] & ((x > 650) & (x < 760))[None]
+    assert (picture[black] == 0).all()
+    assert (picture[~black] == PAPER).all()
+
+
+def test_black_hides_the_slide_wherever_the_masks_are_not_loaded_yet(staged: Stage) -> None:
+    """No flash of bright slide while panning over black."""
+    gate = threading.Event()
+
+    class Slow(ArraySource):
+        def read_labels(self, level: int, row: int, col: int, rows: int, cols: int) -> Any:
+            if level == 0:
+                assert gate.wait(20)
+            return super().read_labels(level, row, col, rows, cols)
+
+    labels = cell_labels(1400, 1400, radius=30)
+    source = Slow(labels, source_of(labels).geometry)
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(700.13, 600.17, 1.0, mask=True, black_bg=True)
+    staged.until(lambda: len(staged.scene._overlay.labels.pool) > 0)
+    wanted, ready = staged.scene.tiles
+    assert ready < wanted
+    # The coarse labels stand in.
+    coarse = labels_in_view(source, staged, source.level_count - 1)
+    assert_close(staged.picture(), np.where((coarse > 0)[..., None], FILL, 0.0))
+    gate.set()
+    assert_close(staged.sharp(), np.where((labels_in_view(source, staged) > 0)[..., None], FILL, 0.0))
+
+
+def test_labels_seen_before_stand_in_when_zooming_out(staged: Stage) -> None:
+    labels = cell_labels(2000, 2000, radius=30)
+    gate = threading.Event()
+
+    class Slow(ArraySource):
+        def read_labels(self, level: int, row: int, col: int, rows: int, cols: int) -> Any:
+            if level > 0:
+                assert gate.wait(20)
+            return super().read_labels(level, row, col, rows, cols)
+
+    source = Slow(labels, source_of(labels).geometry)
+    staged.scene._loader.close()
+    staged.scene._loader = type(staged.scene._loader)(threads=4)
+    staged.show(gray_slide(2000))
+    staged.overlay(source)
+    staged.look(512, 512, 1.0, mask=True, black_bg=True)
+    staged.sharp()
+    staged.look(512.3, 512.3, 1.6, mask=True, black_bg=True)
+    staged.scene.update(staged.document)
+    assert_close(staged.picture(), np.where((labels_in_view(source, staged) > 0)[..., None], FILL, 0.0))
+    gate.set()
+    assert_close(staged.sharp(), np.where((labels_in_view(source, staged, 1) > 0)[..., None], FILL, 0.0))
+
+
+def test_styles_switch_without_loading_or_uploading(staged: Stage) -> None:
+    flows = np.full((1400, 1400, 3), 0.5, np.float16)
+    source = source_of(cell_labels(1400, 1400), flows=flows)
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(700, 600, 1.0, mask=True, gradxy=True, outline=True, centroid=True)
+    staged.settle()
+    staged.look(700, 600, 1.0, mask=True)
+    staged.settle()
+    uploads: list[int] = []
+    for layer in staged.scene._all:
+        layer.pool._upload = lambda *_args: uploads.append(1)  # type: ignore[method-assign]
+    for style in (
+        {"outline": True},
+        {"gradxy": True},
+        {"mask": True, "outline": True},
+        {"centroid": True},
+        {"mask": True},
+    ):
+        for black in (False, True):
+            staged.look(700, 600, 1.0, **style, black_bg=black, alpha=0.7)
+            assert staged.scene.update(staged.document)
+            wanted, ready = staged.scene.tiles
+            assert wanted == ready > 0
+    assert uploads == []
+    assert not staged.scene.update(staged.document)
+
+
+def test_an_overlay_that_grows_is_reloaded_and_never_blinks(staged: Stage) -> None:
+    """While a run is under way, blocks appear; cells shown before stay on the screen meanwhile."""
+    labels = np.zeros((1400, 1400), np.uint32)
+    labels[:, :700] = 1
+    source = source_of(labels, centroids=np.array([[600.0, 690.0]]))
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(700, 600, 1.0, mask=True)
+    first = staged.sharp()
+    assert (first[:, :159] == FILL).all()
+    assert (first[:, 161:] == PAPER).all()
+    labels[:, 700:] = 2
+    document = staged.document
+    document.overlay_version += 1
+    staged.scene.update(document)
+    wanted, ready = staged.scene.tiles
+    assert ready < wanted
+    assert (staged.picture()[:, :159] == FILL).all()
+    assert (staged.sharp() == FILL).all()
+
+
+def test_another_overlay_replaces_the_first_at_once(staged: Stage) -> None:
+    staged.show(gray_slide())
+    staged.overlay(source_of(np.ones((1400, 1400), np.uint32)))
+    staged.look(700, 600, 1.0, mask=True)
+    assert (staged.sharp() == FILL).all()
+    staged.overlay(source_of(np.zeros((1400, 1400), np.uint32)))
+    staged.scene.update(staged.document)
+    assert (staged.picture() == PAPER).all()
+    staged.document.set_overlay(None)
+    staged.scene.update(staged.document)
+    assert staged.scene.tiles[0] == staged.scene.tiles[1]
+    assert (staged.picture() == PAPER).all()
+
+
+def test_labels_that_cannot_be_read_are_no_cells_and_the_rest_goes_on(staged: Stage) -> None:
+    class Broken(ArraySource):
+        def read_labels(self, level: int, row: int, col: int, rows: int, cols: int) -> Any:
+            if col > 0:
+                raise OSError("disk gone")
+            return super().read_labels(level, row, col, rows, cols)
+
+    labels = np.ones((1400, 1400), np.uint32)
+    staged.show(gray_slide())
+    staged.overlay(Broken(labels, source_of(labels).geometry))
+    staged.look(512, 300, 1.0, mask=True)
+    picture = staged.sharp()
+    assert (picture[:, :159] == FILL).all()
+    assert (picture[:, 161:] == PAPER).all()
+
+
+def test_line_and_dot_size_follow_the_screen(staged: Stage) -> None:
+    labels = np.zeros((1400, 1400), np.uint32)
+    labels[560:640, 660:740] = 1
+    source = source_of(labels, centroids=np.array([[599.5, 699.5]]))
+    staged.show(gray_slide())
+    staged.overlay(source)
+    for ratio in (1.0, 2.0):
+        staged.scene.pixel_ratio = ratio
+        staged.look(700, 600, 0.4, outline=True, centroid=True)
+        row = staged.sharp()[120]
+        assert (np.abs(row - LINE).max(axis=1) <= 2).sum() == pytest.approx(2 * LINE_PX * ratio, abs=2)
+        assert (np.abs(row - GREEN).max(axis=1) <= 2).sum() == pytest.approx(6 * ratio - 1, abs=1)
