@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["WSI", "Segmentation", "__version__", "segment_slide"]
+__all__ = ["WSI", "Project", "Segmentation", "__version__", "segment_slide"]
 
 # In a checkout `widgets` lies beside this package; in a wheel it lies inside it.
 # Either way it is imported as `studio.widgets`.
@@ -16,6 +16,7 @@ if not (Path(__file__).resolve().parent / "widgets").is_dir() and (_beside / "wi
 
 _LAZY = {
     "WSI": "studio.slide",
+    "Project": "studio.project",
     "Segmentation": "studio.cellseg.result",
     "segment_slide": "studio.cellseg.api",
 }

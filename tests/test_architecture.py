@@ -38,6 +38,9 @@ def test_import_contracts_hold() -> None:
         "from studio.cli.main import main; assert main(['models', '--help']) == 0",
         "import studio.document, studio.settings, studio.session",
         "import studio.widgets",
+        "import studio.extract, studio.project; studio.Project",
+        "from studio.cli.main import main; assert main(['extract', '--help']) == 0",
+        "from studio.cli.main import main; assert main(['project', '--help']) == 0",
     ],
 )
 def test_imports_stay_light(code: str) -> None:
@@ -49,7 +52,7 @@ def test_imports_stay_light(code: str) -> None:
 def test_public_names() -> None:
     import studio
 
-    assert sorted(studio.__all__) == ["Segmentation", "WSI", "__version__", "segment_slide"]
+    assert sorted(studio.__all__) == ["Project", "Segmentation", "WSI", "__version__", "segment_slide"]
     for name in studio.__all__:
         assert getattr(studio, name) is not None
     with pytest.raises(AttributeError, match="nothing_like_it"):

@@ -76,7 +76,7 @@ def segment_slide(
     Raises:
         StudioError: the slide, a parameter, the model or the target can't be used; the message says what to do.
     """
-    chosen = _parameters(params, model, diam_um, diam_mean, gpus, device, settings)
+    chosen = parameters_from(settings, params, model, diam_um, diam_mean, gpus, device)
     opened = slide if isinstance(slide, WSI) else open_slide(slide, mpp=mpp)
     try:
         if opened is slide and mpp is not None and mpp != opened.mpp:
@@ -91,15 +91,16 @@ def segment_slide(
             opened.close()
 
 
-def _parameters(
-    params: SegmentParams | None,
-    model: str | None,
-    diam_um: float | None,
-    diam_mean: float | None,
-    gpus: int | Sequence[int] | None,
-    device: Any,
+def parameters_from(
     settings: dict[str, Any],
+    params: SegmentParams | None = None,
+    model: str | None = None,
+    diam_um: float | None = None,
+    diam_mean: float | None = None,
+    gpus: int | Sequence[int] | None = None,
+    device: Any = None,
 ) -> SegmentParams:
+    """The parameters that arguments of `segment_slide` stand for. Raises ParameterError, ModelError."""
     from studio.cellseg.models import default_model
 
     changes: dict[str, Any] = {}

@@ -80,8 +80,7 @@ class CellTiles:
     ) -> None:
         if cells is None and slide.segmentation is None:
             raise UsageError("There are no cells to extract. Call slide.apply_segmentation(segmentation) first.")
-        if not 0 <= background <= 255:
-            raise UsageError(f"background must be a brightness from 0 to 255, not {background!r}.")
+        check_background(background)
         slide.patch(0, 0)
         self.slide = slide
         self.cells: AppliedCells = slide.segmentation if cells is None else apply_cells(slide, cells, (), force=False)  # type: ignore[assignment]
@@ -126,6 +125,12 @@ class CellTiles:
         from studio.extract.torchset import TorchCells
 
         return TorchCells.of(self, transform)
+
+
+def check_background(background: int) -> None:
+    """Raise UsageError for what is no brightness."""
+    if not 0 <= background <= 255:
+        raise UsageError(f"background must be a brightness from 0 to 255, not {background!r}.")
 
 
 def cell_mask(source: CellLabels, cell_id: int, patch: Patch) -> NDArray[np.bool_]:

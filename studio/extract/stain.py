@@ -90,10 +90,9 @@ def normalizer_for(slide: WSI, method: str | Normalizer | None) -> Normalizer | 
     Raises UsageError for an unknown name or a fluorescence slide, SlideError
     where there is too little tissue to measure.
     """
+    check_normalizer(method)
     if method is None or not isinstance(method, str):
         return method
-    if method not in METHODS:
-        raise UsageError(f"There is no normalizer {method!r}. Choose one of {', '.join(METHODS)}, or None.")
     if slide.is_fluorescence():
         raise UsageError(f"{slide.path.name} is a fluorescence slide: it has no stain to normalise. Use no normalizer.")
     pixels = tissue_pixels(slide)
@@ -102,6 +101,12 @@ def normalizer_for(slide: WSI, method: str | Normalizer | None) -> Normalizer | 
             f"{slide.path.name} has too little stained tissue to measure its colours for {method}. Use no normalizer."
         )
     return Macenko.fit(pixels) if method == "macenko" else Reinhard.fit(pixels)
+
+
+def check_normalizer(method: str | Normalizer | None) -> None:
+    """Raise UsageError for a name that stands for no method."""
+    if isinstance(method, str) and method not in METHODS:
+        raise UsageError(f"There is no normalizer {method!r}. Choose one of {', '.join(METHODS)}, or None.")
 
 
 def tissue_pixels(slide: WSI) -> NDArray[np.uint8]:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from studio.core.jobs import Progress
 from studio.errors import SlideError, UsageError
-from studio.extract.cells import CellTile, CellTiles
+from studio.extract.cells import CellTile, CellTiles, check_background
 from studio.extract.progress import shown
 from studio.extract.sinks import FORMATS, Sink, encode, folder_sink, refuse_existing, tfrecord_path, tfrecord_sink
-from studio.extract.stain import Normalizer
+from studio.extract.stain import Normalizer, check_normalizer
 from studio.slide.cells import CellExtraction, CellLabels
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def extract_cells(
         RunError: the target can't be written, the disk is full.
     """
     began_s = time.monotonic()
-    img_format = img_format.lower().replace("jpeg", "jpg")
-    _check(img_format, quality)
+    check_options(img_format, quality, background, normalizer)
     record, folder = _targets(slide, tfrecord_dir, tiles_dir, overwrite=overwrite)
     counts = _Counts()
     with ExitStack() as stack:
@@ -104,11 +103,14 @@ def extract_cells(
     return counts.report(slide.name, record, folder, time.monotonic() - began_s)
 
 
-def _check(img_format: str, quality: int) -> None:
+def check_options(img_format: str, quality: int, background: int, normalizer: str | Normalizer | None) -> None:
+    """Raise UsageError for options that could be used on no slide."""
     if img_format not in FORMATS:
         raise UsageError(f"img_format must be one of {', '.join(FORMATS)}, not {img_format!r}.")
     if not 1 <= quality <= 100:
         raise UsageError(f"quality must lie between 1 and 100, not {quality!r}.")
+    check_background(background)
+    check_normalizer(normalizer)
 
 
 def _targets(
