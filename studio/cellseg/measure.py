@@ -167,7 +167,14 @@ def distinct(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
 def _run_starts(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Numbers that begin a run of equal pixels in a row and aren't above themselves."""
     height, width = labels.shape
-    found = np.empty(1024, np.uint32)
+    total = 0
+    for y in range(height):
+        last = np.uint32(0)
+        for x in range(width):
+            label = labels[y, x]
+            total += label != last
+            last = label
+    found = np.empty(total, np.uint32)
     count = 0
     for y in range(height):
         last = np.uint32(0)
@@ -176,10 +183,6 @@ def _run_starts(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
             if label != last:
                 last = label
                 if label != 0 and (y == 0 or labels[y - 1, x] != label):
-                    if count == found.size:
-                        larger = np.empty(2 * found.size, np.uint32)
-                        larger[:count] = found
-                        found = larger
                     found[count] = label
                     count += 1
     return found[:count]

@@ -122,6 +122,8 @@ ODD: list[Any] = [
 def mutated_json(rng: random.Random, data: bytes) -> bytes:
     """A value somewhere in JSON text replaced by an odd one, or removed."""
     values = json.loads(data)
+    if not isinstance(values, dict | list):
+        return mutated_bytes(rng, data)
     at: Any = values
     while True:
         keys = list(at) if isinstance(at, dict) else list(range(len(at)))
