@@ -1,8 +1,10 @@
 #version 330 core
-// Cells from label tiles. Variants: MASK fills them, OUTLINE draws their borders, none is the background alone.
+// Cells from label tiles. Variants: MASK fills them, OUTLINE draws their borders, none is the background alone;
+// DENSE is for tiles so coarse that they tell how much of a texel is cell.
 // Colours are premultiplied by the overlay's opacity.
 
-uniform usampler2DArray u_labels;  // low 24 bits: label; high 8: neighbours N E S W NE SE SW NW that differ
+uniform usampler2DArray u_labels;  // low 24 bits: label; high 8: neighbours N E S W NE SE SW NW that
+                                   // differ, or in dense tiles the share of cell
 uniform vec4 u_background;
 uniform vec4 u_fill;
 uniform vec4 u_line;
@@ -16,6 +18,11 @@ void main() {
     ivec2 at = clamp(ivec2(v_texel), ivec2(0), ivec2(v_tile.xy) - 1);
     uint label = texelFetch(u_labels, ivec3(at, int(v_tile.z)), 0).r;
     colour = u_background;
+#if defined(DENSE) && defined(MASK)
+    colour = mix(u_background, u_fill, float(label >> 24) / 255.0);
+#elif defined(DENSE) && defined(OUTLINE)
+    colour = mix(u_background, u_line, float(label >> 24) / 255.0);
+#elif !defined(DENSE)
 #ifdef MASK
     colour = (label & 0xFFFFFFu) != 0u ? u_fill : colour;
 #endif
@@ -28,5 +35,6 @@ void main() {
     uint near = side.x | side.y << 1 | side.z << 2 | side.w << 3
         | (side.x & side.y) << 4 | (side.z & side.y) << 5 | (side.z & side.w) << 6 | (side.x & side.w) << 7;
     colour = (label >> 24 & near) != 0u ? u_line : colour;
+#endif
 #endif
 }

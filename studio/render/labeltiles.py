@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,15 @@ ID_BITS = 24
 
 NEIGHBOURS = ((-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))
 """(row, column) steps of the bits from `ID_BITS` up: N, E, S, W, NE, SE, SW, NW; label.frag knows them too."""
+
+DENSE_STEPS = 2
+"""A texel of a dense level tells how much of this many finer levels' pixels under it is cell."""
+
+CELL_PX = 20.0
+"""Diameter of a cell in mask pixels where nobody says: between Cellpose's 17 for nuclei and 30 for cells."""
+
+_DENSE_PX = 3.0
+"""A level in which cells are smaller than this is dense: single pixels of single cells would be noise."""
 
 _ID_MASK = np.uint32((1 << ID_BITS) - 1)
 
@@ -31,6 +42,35 @@ def overlay_grids(geometry: MaskGeometry, level_count: int) -> tuple[Grid, ...]:
         )
         for level in range(level_count)
     )
+
+
+def dense_level(cell_px: float) -> int:
+    """The first level too coarse to show cells of that diameter (in pixels of the finest) one by one."""
+    level = DENSE_STEPS
+    while cell_px / (1 << level) >= _DENSE_PX:
+        level += 1
+    return level
+
+
+def level_count(source: LabelSource, dense_from: int) -> int:
+    """Levels that can be drawn: dense ones go on where the source's own end."""
+    own = source.level_count
+    return own + DENSE_STEPS if dense_from <= own else own
+
+
+def read_dense_tile(source: LabelSource, grid: Grid, level: int, col: int, row: int) -> NDArray[np.uint32] | None:
+    """How much of each texel is cell, 0 to 255 where a packed label has its neighbours; None where all is bare."""
+    width, height = grid.tile_size(col, row)
+    step, finer = 1 << DENSE_STEPS, level - DENSE_STEPS
+    window = source.read_labels(finer, row * TILE_PX * step, col * TILE_PX * step, height * step, width * step)
+    cells = (window != 0).view(np.uint8)
+    if not cells.any():
+        return None
+    # Adding slices is twenty times faster than a sum over the axes of blocks.
+    rows = reduce(np.add, (cells[n::step] for n in range(step)))
+    count = reduce(np.add, (rows[:, n::step] for n in range(step))).astype(np.uint32)
+    cover: NDArray[np.uint32] = (count * np.uint32(255) // np.uint32(step * step)) << np.uint32(ID_BITS)
+    return cover
 
 
 def read_label_tile(source: LabelSource, grid: Grid, level: int, col: int, row: int) -> NDArray[np.uint32] | None:

@@ -87,6 +87,12 @@ class TileLoader:
             return self._finished.pop(key)
 
     @property
+    def waiting(self) -> bool:
+        """Whether finished tiles wait to be taken."""
+        with self._changed:
+            return bool(self._finished)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is being read, waits to be read, or waits to be taken."""
         with self._changed:

@@ -11,8 +11,15 @@ from numpy.typing import NDArray
 from studio.cellseg.source import LabelSource
 from studio.document import OverlayStyle, View
 from studio.render.gl import GL
-from studio.render.grid import TILE_PX, Grid, TileKey, tiles_in
-from studio.render.labeltiles import overlay_grids, read_flow_tile, read_label_tile
+from studio.render.grid import TILE_PX, Grid, Rect, TileKey, common, tiles_in
+from studio.render.labeltiles import (
+    dense_level,
+    level_count,
+    overlay_grids,
+    read_dense_tile,
+    read_flow_tile,
+    read_label_tile,
+)
 from studio.render.loader import Check
 from studio.render.pool import R32UI, RGBA8, Format, Tile, TilePool
 from studio.render.program import Program, ProgramCache
@@ -35,6 +42,8 @@ LINE_PX = 1.75
 
 ReadTile = Callable[[LabelSource, Grid, int, int, int], "NDArray[Any] | None"]
 
+_NEVER = 1 << 30
+
 
 class OverlayTiles(TileLayer):
     """Tiles of labels or flow, of a pyramid of exact halves. Each place in view is drawn once: it is blended."""
@@ -44,49 +53,60 @@ class OverlayTiles(TileLayer):
     def __init__(self, kind: str, form: Format, budget_bytes: int, spare: NDArray[Any], read_tile: ReadTile) -> None:
         super().__init__(kind, TilePool(form, budget_bytes, spare))
         self._read_tile = read_tile
+        self._dense_from = _NEVER
 
-    def show_source(self, source: LabelSource, stamp: int, *, same: bool) -> None:
-        """Show cells; `same` if they are those shown now, with more or fewer of them."""
-        grids, read_tile = overlay_grids(source.geometry, source.level_count), self._read_tile
+    def show_source(self, source: LabelSource, stamp: int, *, same: bool, dense_from: int = _NEVER) -> None:
+        """Show cells; `same` if they are those shown now, with more or fewer of them.
+
+        Levels from `dense_from` on show how much of each pixel is cell.
+        """
+        grids, read_tile = overlay_grids(source.geometry, level_count(source, dense_from)), self._read_tile
 
         def read(key: TileKey, check: Check) -> NDArray[Any] | None:
             check()
-            return read_tile(source, grids[key.level], key.level, key.col, key.row)
+            reader = read_dense_tile if key.level >= dense_from else read_tile
+            return reader(source, grids[key.level], key.level, key.col, key.row)
 
-        self.show(grids, read, stamp, same=same and grids == self.grids)
+        self.show(grids, read, stamp, same=same and grids == self.grids and dense_from == self._dense_from)
+        self._dense_from = dense_from
 
     def quads(self) -> Quads:
-        """Tiles in view, no two of which overlap; no cells where nothing was read yet."""
+        """Tiles in view, no two of which overlap; no cells where nothing was read yet. Dense ones are of order 1."""
         quads = Quads()
         for key in self.visible:
-            if not self._add(quads, key) and not self._from_coarser(quads, key):
+            if not self._add_tile(quads, key) and not self._from_coarser(quads, key):
                 self._from_finer(quads, key)
         return quads
+
+    def _add_tile(self, quads: Quads, key: TileKey, within: Rect | None = None) -> bool:
+        return self._add(quads, key, within, order=int(key.level >= self._dense_from))
 
     def _from_coarser(self, quads: Quads, key: TileKey) -> bool:
         rect = self.grids[key.level].tile_rect(key.col, key.row)
         for up in range(1, len(self.grids) - key.level):
-            if self._add(quads, TileKey(key.kind, key.level + up, key.col >> up, key.row >> up), rect):
+            if self._add_tile(quads, TileKey(key.kind, key.level + up, key.col >> up, key.row >> up), rect):
                 return True
         return False
 
     def _from_finer(self, quads: Quads, key: TileKey) -> None:
-        spare, level = Tile(TilePool.SPARE, 0), key.level - 1
-        grid = self.grids[key.level]
-        if level < 0:
-            quads.add(key, spare, grid, grid.tile_rect(key.col, key.row))
+        if key.level == 0:
+            self._add_spare(quads, key)
             return
-        below = self.grids[level]
+        below = self.grids[key.level - 1]
         for row in range(2 * key.row, min(2 * key.row + 2, below.shape[1])):
             for col in range(2 * key.col, min(2 * key.col + 2, below.shape[0])):
-                child = TileKey(key.kind, level, col, row)
-                if not self._add(quads, child):
-                    quads.add(child, spare, below, below.tile_rect(col, row))
+                child = TileKey(key.kind, key.level - 1, col, row)
+                if not self._add_tile(quads, child):
+                    self._add_spare(quads, child)
+
+    def _add_spare(self, quads: Quads, key: TileKey) -> None:
+        grid = self.grids[key.level]
+        quads.add(key, Tile(TilePool.SPARE, 0), grid, common(grid.tile_rect(key.col, key.row), self.grids[0].rect))
 
     def _cover(self) -> list[TileKey]:
         # The coarsest level is one tile, but for sources that end their pyramid early.
-        level = len(self.grids) - 1
-        return tiles_in(self.kind, self.grids, level, self._rect)
+        single = (level for level, grid in enumerate(self.grids) if grid.shape == (1, 1))
+        return tiles_in(self.kind, self.grids, next(single, len(self.grids) - 1), self._rect)
 
 
 class OverlayLayer:
@@ -104,10 +124,10 @@ class OverlayLayer:
         """Both kinds of tiles."""
         return self.labels, self.flow
 
-    def show(self, source: LabelSource, stamp: int, *, same: bool) -> None:
-        """Show cells; `same` if they are those shown now, with more or fewer of them."""
+    def show(self, source: LabelSource, stamp: int, cell_px: float, *, same: bool) -> None:
+        """Show cells, `cell_px` mask pixels across; `same` if they are those shown now, with more or fewer of them."""
         self._has_flows = source.has_flows
-        self.labels.show_source(source, stamp, same=same)
+        self.labels.show_source(source, stamp, same=same, dense_from=dense_level(cell_px))
         if self._has_flows:
             self.flow.show_source(source, stamp, same=same)
         else:
@@ -149,15 +169,15 @@ class OverlayLayer:
             batch.draw(self.flow.quads(), view, self.flow.pool)
         if self.labels in needed:
             under_flow = self.flow in needed
-            variant = [
-                *(["MASK"] if style.mask and not under_flow else []),
-                *(["OUTLINE"] if style.outline else []),
-            ]
-            program = programs.get("tile.vert", "label.frag", variant)
-            program.use()
-            _set_colours(program, style, black=style.black_bg and not under_flow)
-            GL.glUniform1f(program.place("u_width"), LINE_PX * ratio)
-            batch.draw(self.labels.quads(), view, self.labels.pool)
+            mask, black = style.mask and not under_flow, style.black_bg and not under_flow
+            names = [name for name, on in (("MASK", mask), ("OUTLINE", style.outline)) if on]
+            quads = self.labels.quads()
+            for order, variant in enumerate((names, ["DENSE", *names])):
+                program = programs.get("tile.vert", "label.frag", variant)
+                program.use()
+                _set_colours(program, style, black=black)
+                GL.glUniform1f(program.place("u_width"), LINE_PX * ratio)
+                batch.draw(quads.of_order(order), view, self.labels.pool)
 
     def close(self) -> None:
         """Free all tiles."""

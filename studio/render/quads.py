@@ -38,6 +38,17 @@ class Quads:
     def __len__(self) -> int:
         return len(self.rects)
 
+    def of_order(self, order: int) -> Quads:
+        """Those of one order."""
+        part = Quads()
+        for n in (n for n, mine in enumerate(self.orders) if mine == order):
+            part.rects.append(self.rects[n])
+            part.texels.append(self.texels[n])
+            part.tiles.append(self.tiles[n])
+            part.slots.append(self.slots[n])
+            part.orders.append(order)
+        return part
+
 
 class QuadBatch:
     """The vertex array that tiles are drawn from. Owns its GL objects."""

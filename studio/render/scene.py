@@ -14,6 +14,7 @@ from studio.cellseg.source import LabelSource
 from studio.document import Document
 from studio.render.gl import GL, pointer
 from studio.render.grid import Rect, TileKey
+from studio.render.labeltiles import CELL_PX
 from studio.render.loader import Loaded, Request, TileLoader
 from studio.render.overlaylayer import OverlayLayer
 from studio.render.points import PointLayer
@@ -93,6 +94,9 @@ class Scene:
         if new or taken:
             self._look_seen = look
             self._plan(document)
+        if self._points.arriving or self._loader.waiting:
+            # What this frame had no room for needs another one, even if nothing else happens.
+            self.wake()
         wanted, ready = self._tiles
         return new or changed or ready < wanted
 
@@ -164,7 +168,7 @@ class Scene:
             self._points.hide()
         else:
             stamp, same = next(self._stamps), source is before[1]
-            self._overlay.show(source, stamp, same=same)
+            self._overlay.show(source, stamp, _cell_px(document), same=same)
             self._points.show(source, stamp, same=same)
         return True
 
@@ -261,6 +265,14 @@ def _look(document: Document, ratio: float) -> tuple[Any, ...]:
         *(view.center_x, view.center_y, view.scale, view.viewport, view.offset, ratio),
         *(*style.layers, style.black_bg, style.alpha),
     )
+
+
+def _cell_px(document: Document) -> float:
+    """Diameter of a cell in mask pixels, as far as the overlay tells."""
+    overlay = document.overlay
+    if overlay is None or overlay.params is None or not overlay.source.geometry.mpp:
+        return CELL_PX
+    return overlay.params.diam_um / overlay.source.geometry.mpp
 
 
 def _pixels_of(rect: Rect, document: Document, area: tuple[int, int, int, int]) -> tuple[int, int, int, int] | None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from studio.render.grid import Grid
 from studio.render.labeltiles import (
     ID_BITS,
     NEIGHBOURS,
+    dense_level,
     encode_flow,
+    level_count,
     overlay_grids,
     pack_labels,
+    read_dense_tile,
     read_flow_tile,
     read_label_tile,
 )
@@ -66,6 +70,29 @@ def test_levels_lie_where_the_finest_does() -> None:
     tile = read_label_tile(source, grids[1], 1, 0, 1)
     assert tile is not None
     assert np.array_equal(ids(tile), source.labels[1024::2, ::2])
+
+
+@pytest.mark.parametrize(("cell_px", "level"), [(1.0, 2), (11.9, 2), (12.0, 3), (20.0, 3), (30.0, 4), (300.0, 7)])
+def test_levels_are_dense_where_cells_are_smaller_than_three_pixels(cell_px: float, level: int) -> None:
+    assert dense_level(cell_px) == level
+
+
+def test_dense_tiles_tell_how_much_of_a_texel_is_cell() -> None:
+    labels = cell_labels(2100, 2200, radius=5)
+    labels[:1024, :600] = 0
+    source = source_of(labels)
+    assert source.level_count == 4
+    assert (level_count(source, 3), level_count(source, 4), level_count(source, 5)) == (6, 6, 4)
+    grid = overlay_grids(source.geometry, 6)[2]
+    for col, row in ((0, 0), (1, 0), (1, 1)):
+        tile = read_dense_tile(source, grid, 2, col, row)
+        part = np.pad(labels, ((0, -2100 % 4), (0, -2200 % 4)))[row * 2048 :, col * 2048 :][:2048, :2048]
+        height, width = part.shape[0] // 4, part.shape[1] // 4
+        share = (part.reshape(height, 4, width, 4) > 0).mean(axis=(1, 3))
+        assert tile is not None
+        assert tile.shape == share.shape == grid.tile_size(col, row)[::-1]
+        assert np.abs((tile >> ID_BITS) / 255 - share).max() < 1 / 255
+    assert read_dense_tile(source_of(np.zeros((64, 64), np.uint32)), Grid((16, 16), (4.0, 4.0)), 2, 0, 0) is None
 
 
 def test_ids_beyond_the_bits_never_look_like_background() -> None:

@@ -90,7 +90,8 @@ def test_every_program_of_the_scene_compiles(gl: Any) -> None:
         cache.get("tile.vert", fragment)
     for defines in (["MASK"], ["OUTLINE"], ["MASK", "OUTLINE"]):
         cache.get("tile.vert", "label.frag", defines)
+        cache.get("tile.vert", "label.frag", ["DENSE", *defines])
     cache.get("dot.vert", "dot.frag")
     cache.get("density.vert", "density.frag")
-    assert len(cache) == 8
+    assert len(cache) == 11
     cache.close()

@@ -62,6 +62,28 @@ def test_fill_is_blended_over_the_slide(
     assert (labels[covered] > 0).any()
 
 
+@pytest.mark.parametrize("style", [{"mask": True}, {"outline": True}, {"mask": True, "black_bg": True, "alpha": 0.6}])
+def test_from_far_away_cells_are_shown_by_how_much_they_cover(staged: Stage, style: dict[str, Any]) -> None:
+    """Not as whichever pixels were sampled; in the mean, nothing gets lighter or darker."""
+    labels = cell_labels(4000, 4000, radius=8)
+    labels[:, 2000:] = 0
+    source = source_of(labels)
+    staged.show(flat_slide(4000, 4000, PAPER, PAPER, PAPER))
+    staged.overlay(source)
+    staged.look(2000, 2000, 16.1, **style)
+    picture = staged.sharp().astype(float)
+    x, y = positions(staged.document.view)
+    left = picture[(y > 100) & (y < 3900)][:, (x > 100) & (x < 1900)]
+    right = picture[(y > 100) & (y < 3900)][:, (x > 2100) & (x < 3900)]
+    alpha, share = style.get("alpha", 1.0), (labels[:, :2000] > 0).mean()
+    under = PAPER * (1 - alpha) if style.get("black_bg") else PAPER
+    over = PAPER * (1 - alpha) + (FILL if style.get("mask") else LINE) * alpha
+    assert left.mean(axis=(0, 1)) == pytest.approx(under + (over - under) * share, abs=4)
+    assert np.abs(right - under).max() <= 2
+    sampled = np.where((labels[::16, ::16] > 0)[6:240, 6:118, None], over, under)
+    assert left.std(axis=(0, 1)).max() < 0.5 * sampled.std(axis=(0, 1)).max()
+
+
 def outlined(source: ArraySource, staged: Stage, level: int) -> np.ndarray:
     """Pixels of the picture within a line's width of another label, by looking around each of them."""
     view, step = staged.document.view, 1 << level
