@@ -168,7 +168,8 @@ class FileBrowser:
             ui.paint.text_in(line, self._problem, gui.theme.error)
         gui.chrome.move_to(x, y + px(37))
         if self.dialog.kind == "open" and self.dialog.suffixes and self._replace is None:
-            if (every := ui.checkbox("All files", self._all_files, tooltip="Other files as well")) != self._all_files:
+            every = ui.checkbox("All files", self._all_files, tooltip="Other files as well")
+            if every != self._all_files:
                 self._all_files = every
                 self._list()
         gui.chrome.move_to(x, y + px(34))

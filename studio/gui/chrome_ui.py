@@ -197,6 +197,8 @@ class ChromeUi:
         box_height = min(wanted if wanted is not None else high, high - 2 * state.px(DIALOG_MARGIN))
         if appearing:
             imgui.set_next_window_focus()
+            # The key that opened it must not close or answer it.
+            state.pressed_keys.clear()
         with (
             state.in_panel("dialog"),
             state.in_modal(name),
