@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio.cellseg.params import CHANNELS, SegmentParams
 from studio.cli.arguments import PROG, add_json, add_mpp, add_verbose, device, existing, number, region
 from studio.cli.output import note, say, say_json
 from studio.cli.progress import TerminalProgress
 from studio.errors import UsageError
+
+if TYPE_CHECKING:
+    from studio.slide import ROI
 
 EXAMPLES = f"""
 {PROG} segment slide.svs -o slide-masks.zip --diam-um 10
@@ -39,6 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--picture", type=Path, metavar="OUT.png", help="also write a picture of the slide with its cells"
     )
+    parser.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this rectangle, in level-0 pixels")
+    parser.add_argument("--rois", type=Path, metavar="FILE", help="only inside the regions of this GeoJSON or CSV file")
     add_result_options(parser)
     add_work_options(parser)
     add_mpp(parser)
@@ -51,9 +56,14 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("which cells")
     add = group.add_argument
     add("--model", metavar="M", help="name or file of a model (default: cyto2 if it is on this machine, else builtin)")
+    add(
+        "--preset",
+        type=Path,
+        metavar="FILE",
+        help="parameters saved by the window, or a result (*.zip) to do the same again; other options go before it",
+    )
     diameter = number("the diameter in µm")
     add("--diam-um", type=diameter, metavar="D", help=f"cell diameter (default {DEFAULTS.diam_um:g})")
-    add("--region", type=region, metavar="X,Y,W,H", help="only this rectangle, in level-0 pixels")
     add("--otsu", action="store_true", help="only where strict Otsu on the whole slide finds tissue")
     add("--channel", choices=CHANNELS, help="how the network's input is made from the colours")
     add(
@@ -95,13 +105,27 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
 
 def params_from(args: argparse.Namespace) -> SegmentParams:
     """The segmentation parameters that the options ask for. Raises ParameterError, ModelError."""
-    changes: dict[str, Any] = {"model": args.model or _default_model()}
+    base = None if args.preset is None else _preset(existing(args.preset, "preset"))
+    changes: dict[str, Any] = {"model": args.model or (base.model if base else _default_model())}
     for name in _RESULT_FIELDS + _WORK_FIELDS:
         if (value := getattr(args, name)) is not None:
             changes[name] = value
     if args.memory is not None:
         changes["memory_gb"] = args.memory
-    return SegmentParams(otsu=args.otsu, save_flows=args.save_flows, tile=not args.no_tile, **changes)
+    # A flag that isn't there leaves the preset's choice.
+    if args.otsu:
+        changes["otsu"] = True
+    if args.save_flows:
+        changes["save_flows"] = True
+    if args.no_tile:
+        changes["tile"] = False
+    return (base or DEFAULTS).changed(**changes)
+
+
+def _preset(path: Path) -> SegmentParams:
+    from studio.cellseg.recipe import load_preset
+
+    return load_preset(path)
 
 
 def _default_model() -> str:
@@ -114,6 +138,7 @@ def run(args: argparse.Namespace) -> int:
     """Segment the slide, write result and picture, print the counts."""
     params = params_from(args)
     slide = existing(args.slide, "slide")
+    rois = None if args.rois is None else _regions(args.rois)
     out: Path = args.out or Path(f"{slide.stem}-masks.zip")
     _refuse_bad_targets(out, args.picture, overwrite=args.overwrite)
     from studio.cellseg.tasks import segment_task
@@ -128,6 +153,7 @@ def run(args: argparse.Namespace) -> int:
             focus=None,
             region=args.region,
             overwrite=args.overwrite,
+            rois=rois,
         )
     if args.picture is not None:
         result["picture"] = str(args.picture)
@@ -137,6 +163,12 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(summary(result))
     return 0
+
+
+def _regions(path: Path) -> tuple[ROI, ...]:
+    from studio.slide import read_rois
+
+    return read_rois(path)
 
 
 def _refuse_bad_targets(out: Path, picture: Path | None, *, overwrite: bool) -> None:

@@ -78,7 +78,7 @@ def page(report: Report, picture: Callable[[str], str | None]) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         f"<title>{escape(report.name)}: cells</title><style>{_STYLE}</style></head><body><main>",
-        f'<h1>{escape(report.name)}</h1><div class="dim">{escape(report.made.replace("T", ", "))}</div>',
+        f'<h1>{escape(report.name)}</h1><div class="dim">{escape(report.made[:16].replace("T", ", "))}</div>',
         *_cards(report),
         *_problems(report.rows),
         *_settings(report.rows),
@@ -139,8 +139,8 @@ def _line(row: Row, highest: float, picture: str | None) -> str:
         f"<td>{image}</td>",
         f'<td class="name" data-key="{escape(row.slide)}">{name}</td>',
         _number_cell(row.cells, 0),
-        f'<td class="number density" data-key="{-1 if density is None else density}">{_number(density, 0)}{bar}</td>',
-        _number_cell(row.tissue_mm2, 2),
+        f'<td class="number density" data-key="{_key(density)}">{_number(density, 0)}{bar}</td>',
+        f'<td class="number" data-key="{_key(row.tissue_mm2)}">{_area(row.tissue_mm2)}</td>',
         f'<td class="{row.segmentation}" data-key="{row.segmentation}">{_state(row.segmentation)}</td>',
         _extracted_cell(row),
         _number_cell(row.seconds, 0, " s"),
@@ -163,11 +163,21 @@ def _extracted_cell(row: Row) -> str:
 
 
 def _number_cell(value: float | None, digits: int, unit: str = "") -> str:
-    return f'<td class="number" data-key="{-1 if value is None else value}">{_number(value, digits, unit)}</td>'
+    return f'<td class="number" data-key="{_key(value)}">{_number(value, digits, unit)}</td>'
+
+
+def _key(value: float | None) -> float:
+    """What a number is sorted by: those that aren't known come first."""
+    return -1 if value is None else value
 
 
 def _number(value: float | None, digits: int, unit: str = "") -> str:
     return "–" if value is None else f"{value:,.{digits}f}{unit}"
+
+
+def _area(value: float | None) -> str:
+    """Slides and small fields alike: three digits that count, none invented."""
+    return "–" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _state(status: str) -> str:
