@@ -39,6 +39,7 @@ COMMANDS = (
     Command("extract", "write an image of each cell, as TFRecords or pictures", "studio.cli.extract"),
     Command("project", "segment and extract a whole cohort of slides", "studio.cli.project"),
     Command("models", "list, download, train and evaluate models", "studio.cli.models"),
+    Command("completion", "print a script that completes commands in your shell", "studio.cli.completion"),
 )
 
 WINDOW = Command("", "open the window", "studio.cli.window")
@@ -72,7 +73,7 @@ def build_parser(command: Command, module: ModuleType) -> argparse.ArgumentParse
     """The parser of one command; the window's also lists the commands."""
     epilog = f"examples:\n{_indented(module.EXAMPLES)}"
     if command is WINDOW:
-        commands = "\n".join(f"{c.name:<9}{c.summary}" for c in COMMANDS)
+        commands = "\n".join(f"{c.name:<12}{c.summary}" for c in COMMANDS)
         epilog = f"commands (each has --help):\n{_indented(commands)}\n\n{epilog}"
     parser = argparse.ArgumentParser(
         prog=f"{PROG} {command.name}".rstrip(),
