@@ -59,7 +59,8 @@ def _run(options: WindowOptions) -> int:
     settings = Settings.load()
     with ExitStack() as stack:
         window = stack.enter_context(Window(options.size or settings.window_size))
-        # From here on a GL context is current; these import OpenGL.
+        # From here on a GL context is current; these import OpenGL. The first switches off its checks of each call.
+        import studio.render.gl  # noqa: F401
         from studio.app.stage import WindowStage
 
         session = Session(settings)

@@ -13,8 +13,8 @@ from studio.render.gl import GL, pointer
 from studio.render.grid import TILE_PX, TileKey
 from studio.render.slots import SlotLRU
 
-PAGE_TILES = 32
-"""Tiles of one array texture; drivers allow 256 layers at least."""
+PAGE_TILES = 16
+"""Tiles of one array texture. Drivers allow 256, but software GL takes half a millisecond of each to begin one."""
 
 TILE_BYTES = TILE_PX * TILE_PX * 4
 """Of every tile here: RGBA8 and R32UI take the same."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,17 @@ def test_every_program_of_the_scene_compiles(gl: Any) -> None:
     cache.get("density.vert", "density.frag")
     assert len(cache) == 11
     cache.close()
+
+
+def test_the_window_draws_without_checking_each_call() -> None:
+    """Whoever imports OpenGL first decides for the process; in the program that must be studio.render.gl."""
+    script = (
+        "import ast, inspect, studio.app.main as main\n"
+        "tree = ast.parse(inspect.getsource(main._run))\n"
+        "lines = [n for n in ast.walk(tree) if isinstance(n, (ast.Import, ast.ImportFrom))]\n"
+        "for line in lines: exec(ast.unparse(line))\n"
+        "from OpenGL import _configflags\n"
+        "assert not _configflags.ERROR_CHECKING\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
