@@ -17,7 +17,7 @@ from studio.cellseg.training.augment import augment_colour, normalise, restain, 
 from studio.cellseg.training.evaluate import evaluate
 from studio.cellseg.training.generator import Field, fluorescence_field, he_field
 from studio.cellseg.training.predict import labels_from_flows
-from studio.cellseg.training.sampler import Sampler, cell_flows, prepare, split_pieces, unpack
+from studio.cellseg.training.sampler import Sampler, cell_flows, prepare, unpack
 from studio.cellseg.training.scores import compare, matches
 from studio.cellseg.training.speed import measure_speed
 from studio.cellseg.training.teacher import classical_nuclei
@@ -160,7 +160,7 @@ class _Discs:
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         inside = x[0, 0] > 0.5
-        labels = split_pieces(cv2.connectedComponents(inside.astype(np.uint8))[1].astype(np.int32))
+        labels = data.split_pieces(cv2.connectedComponents(inside.astype(np.uint8))[1].astype(np.int32))
         y = np.concatenate([5 * cell_flows(labels), np.where(inside, 6.0, -6.0)[None]])
         y[:, x[0, 1] > 0.5] = np.array([0.0, 0.0, -0.3], np.float32)[:, None]
         return y[None].astype(np.float32)
@@ -243,7 +243,7 @@ def test_scores_equal_cellposes() -> None:
     rng = np.random.default_rng(5)
     truth, other = he_field(rng, 128, 16).labels, he_field(rng, 128, 16).labels
     found = np.where(rng.uniform(size=truth.shape) < 0.9, np.roll(truth, 2, 0), other).astype(np.int32)
-    found = split_pieces(found)
+    found = data.split_pieces(found)
     ours = compare(truth, found).summary()
     theirs = average_precision([truth], [found], threshold=[0.5, 0.75])[0][0]
     assert (ours["ap_50"], ours["ap_75"]) == pytest.approx(tuple(theirs))

@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from studio.cellseg.training.generator import Field
 from studio.errors import UsageError
@@ -75,6 +76,22 @@ def median_diameter(labels: NDArray[np.int32]) -> float:
     areas = np.bincount(labels.ravel())[1:]
     areas = areas[areas > 8]
     return float(np.median(np.sqrt(areas * 4 / np.pi))) if len(areas) else 0.0
+
+
+def split_pieces(labels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Labels in which every connected piece is a cell of its own, ids 1…N; specks are dropped."""
+    out = np.zeros_like(labels)
+    count = 0
+    for index, where in enumerate(ndimage.find_objects(labels), start=1):
+        if where is None:
+            continue
+        pieces, n = ndimage.label(labels[where] == index)
+        for piece in range(1, n + 1):
+            inside = pieces == piece
+            if inside.sum() >= 6:
+                count += 1
+                out[where][inside] = count
+    return out
 
 
 def is_dark(rgb: NDArray[np.uint8]) -> bool:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from studio.cellseg.inputs import to_channels
 from studio.cellseg.training.augment import augment_colour, normalise, restain, stain_of
-from studio.cellseg.training.data import median_diameter
+from studio.cellseg.training.data import median_diameter, split_pieces
 from studio.cellseg.training.generator import Field, fluorescence_field, he_field
 
 CROP_PX = 224
@@ -50,22 +49,6 @@ def cell_flows(labels: NDArray[np.int32]) -> NDArray[np.float32]:
     if labels.max(initial=0) == 0:
         return np.zeros((2, *labels.shape), np.float32)
     return np.asarray(masks_to_flows_cpu(split_pieces(labels))[0], np.float32)
-
-
-def split_pieces(labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Labels in which every connected piece is a cell of its own, ids 1…N; specks are dropped."""
-    out = np.zeros_like(labels)
-    count = 0
-    for index, where in enumerate(ndimage.find_objects(labels), start=1):
-        if where is None:
-            continue
-        pieces, n = ndimage.label(labels[where] == index)
-        for piece in range(1, n + 1):
-            inside = pieces == piece
-            if inside.sum() >= 6:
-                count += 1
-                out[where][inside] = count
-    return out
 
 
 class Sampler:

@@ -1,7 +1,7 @@
 """A classical nucleus finder for H&E: the teacher of fields that nobody labelled.
 
-Haematoxylin by colour deconvolution, a threshold that follows the field, and a watershed on the
-distance to the border. What it is unsure of is filtered out by the caller's confidence.
+Haematoxylin by colour deconvolution, a threshold that follows the field, and a cut half-way between
+the places that lie deepest. What it is unsure of is filtered out by the caller's confidence.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from studio.cellseg.inputs import to_channels
+from studio.cellseg.training.data import split_pieces
 
 
 def otsu_threshold(values: NDArray[np.float32], bins: int = 256) -> float:
@@ -54,12 +55,9 @@ def classical_nuclei(rgb: NDArray[np.uint8], diameter_px: float) -> NDArray[np.i
     seeds, count = ndimage.label(ndimage.binary_dilation(peaks))
     if not count:
         return np.zeros(mask.shape, dtype=np.int32)
-    height = np.clip(distance / max(float(distance.max()), 1e-6), 0, 1)
-    relief = np.repeat((255 - height * 255).astype(np.uint8)[..., None], 3, axis=2)
-    markers = seeds.astype(np.int32)
-    markers[~mask] = count + 1
-    labels = np.asarray(cv2.watershed(relief, markers), np.int32)
-    labels[(labels == count + 1) | (labels < 0) | ~mask] = 0
+    # Every pixel goes to the nearest seed; a flood by grey values leaks into crowded neighbours.
+    rows, cols = ndimage.distance_transform_edt(seeds == 0, return_distances=False, return_indices=True)
+    labels = split_pieces(np.where(mask, seeds[rows, cols], 0).astype(np.int32))
     return drop_implausible(labels, diameter_px)
 
 
