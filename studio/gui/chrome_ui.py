@@ -18,7 +18,6 @@ _FIXED = (
     imgui.WINDOW_NO_DECORATION
     | imgui.WINDOW_NO_MOVE
     | imgui.WINDOW_NO_SAVED_SETTINGS
-    | imgui.WINDOW_NO_NAV
     | imgui.WINDOW_NO_FOCUS_ON_APPEARING
 )
 
@@ -54,11 +53,6 @@ class ChromeUi:
     def text_refused(self) -> bool:
         """Whether a field refused what was typed, in this frame."""
         return self._state.refused
-
-    @property
-    def typing(self) -> bool:
-        """Whether a text field is active."""
-        return self._state.editing is not None
 
     @contextmanager
     def panel(self, name: str) -> Iterator[None]:

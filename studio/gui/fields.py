@@ -216,24 +216,23 @@ class Fields(Base):
         """A text field; its text, and whether it was left (by Enter, Tab or a click elsewhere) in this frame."""
         state = self._state
         key = (state.panel, label)
-        mine = state.editing is not None and state.editing[0] == key
+        before = state.drafts.pop(key, None)
         if not enabled:
-            if mine:
-                state.editing = None
             left, top = imgui.get_cursor_screen_pos()
             self._dead_field(label, shown, (left, top, width, state.px(FRAME_HEIGHT)))
             return shown, False
-        draft = state.editing[1] if mine and state.editing is not None else shown
+        draft = shown if before is None else before
         imgui.set_next_item_width(width)
         with self._field_look():
             _, draft = imgui.input_text(f"##{label}{state.typing_dropped}", draft, -1, imgui.INPUT_TEXT_AUTO_SELECT_ALL)
-        active = imgui.is_item_active()
-        if active:
-            state.editing, state.editing_drawn = (key, draft), True
+        if imgui.is_item_active():
+            state.drafts[key] = draft
+            state.drafts_drawn.add(key)
             self._outline_last(state.theme.accent)
-        elif mine:
-            state.editing, state.field_left = None, key
-        return draft, mine and not active
+            return draft, False
+        if before is not None:
+            state.field_left = key
+        return draft, before is not None
 
     def _outline_last(self, color: Color) -> None:
         (left, top), (width, height) = imgui.get_item_rect_min(), imgui.get_item_rect_size()

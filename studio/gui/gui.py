@@ -215,7 +215,7 @@ class Gui:
         io.set_clipboard_text_fn = self.state.set_clipboard
         self._renderer = ProgrammablePipelineRenderer()
         self._look = None
-        self.state.editing = None
+        self.state.drafts.clear()
         self._release_all()
 
     def _follow_look(self, ratio: float) -> None:

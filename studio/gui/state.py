@@ -54,9 +54,9 @@ class GuiState:
         """Heights of what sizes itself, as measured in the frame before."""
         self.pressed_keys: set[int] = set()
         """Keys that went down or repeated in this frame."""
-        self.editing: tuple[tuple[str, str], str] | None = None
-        """The text field being typed into, and its text so far."""
-        self.editing_drawn = False
+        self.drafts: dict[tuple[str, str], str] = {}
+        """Text so far of the field being typed into, and of one just left; by panel and label."""
+        self.drafts_drawn: set[tuple[str, str]] = set()
         self.field_left: tuple[str, str] | None = None
         """Panel and label of the text field that was left in this frame."""
         self.typing_dropped = 0
@@ -84,7 +84,8 @@ class GuiState:
         self.now_s += dt_s
         self.controls = []
         self.panel = ""
-        self.refused = self.editing_drawn = False
+        self.refused = False
+        self.drafts_drawn.clear()
         self.field_left = None
         self.cursor = None
         self.popup_open = False
@@ -97,8 +98,8 @@ class GuiState:
         """The frame's controls; those under a dialog can't be pressed and say so."""
         if not self._hover_seen:
             self._hover = None
-        if not self.editing_drawn:
-            self.editing = None
+        for key in self.drafts.keys() - self.drafts_drawn:
+            del self.drafts[key]
         if self._modal_from is None:
             return self.controls
         inside = range(self._modal_from, self._modal_to)
@@ -116,8 +117,8 @@ class GuiState:
 
     def forget_typing(self) -> None:
         """Drop what is being typed."""
-        if self.editing is not None:
-            self.editing = None
+        if self.drafts:
+            self.drafts.clear()
             self.typing_dropped += 1
             self.settle = max(1, self.settle)
 
