@@ -175,6 +175,8 @@ class Window:
             self._windowed = None
             no_monitor: Any = None
             glfw.set_window_monitor(self._handle, no_monitor, x, y, width, height, glfw.DONT_CARE)
+            # Without a window manager nobody else gives it the keyboard back.
+            glfw.focus_window(self._handle)
             return
         monitor = self._monitor()
         if monitor is None:

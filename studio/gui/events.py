@@ -96,13 +96,15 @@ class _Frame:
         self._buttons: set[int] = set()
         self._keys: set[int] = set()
         self._typed = False
+        self._moved = False
 
     def fits(self, event: Event) -> bool:
         """Whether the event can be seen in the same frame as those before it."""
         match event:
-            case MouseButton(button=button):
-                # What was typed belongs to the field that this click may leave.
-                return button not in self._buttons and not self._typed
+            case MouseButton(button=button, down=down):
+                # What was typed belongs to the field that this click may leave; what is dragged must get
+                # to where it is let go.
+                return button not in self._buttons and not self._typed and (down or not self._moved)
             case MouseMove():
                 return not self._buttons
             case Key(key=key):
@@ -118,6 +120,8 @@ class _Frame:
         match event:
             case MouseButton(button=button):
                 self._buttons.add(button)
+            case MouseMove():
+                self._moved = True
             case Key(key=key, mods=mods):
                 self._typed = True
                 # The binding doesn't look at a printable key without Ctrl, so it may come and go in one frame.

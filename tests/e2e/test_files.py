@@ -81,10 +81,8 @@ def test_a_file_that_is_gone_is_named(with_slide: StudioWindow, sample_slide: Pa
 def test_a_bad_diameter_is_refused(text: str, with_slide: StudioWindow) -> None:
     before = with_slide.probe()["cellseg"]["diam_um"]
     with_slide.type_into("Diameter", text, "cellseg")
-    if text == "ten":
-        with_slide.wait("the field as it was", lambda p: field_value(p) == before)
-    else:
-        with_slide.wait_toast("diameter must lie between")
+    with_slide.wait_toast("must be a number" if text == "ten" else "diameter must lie between")
+    with_slide.wait("the field as it was", lambda p: field_value(p) == before)
     assert with_slide.probe()["cellseg"]["diam_um"] == before
 
 

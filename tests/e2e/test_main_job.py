@@ -26,9 +26,7 @@ def labels_of(path: Path) -> NDArray[np.uint32]:
         segmentation.close()
 
 
-def test_tune_segment_export_drop(
-    screen: Screen, sample_slide: Path, sample_cells: Cells, tmp_path: Path
-) -> None:
+def test_tune_segment_export_drop(screen: Screen, sample_slide: Path, sample_cells: Cells, tmp_path: Path) -> None:
     exported, again = tmp_path / "cells.zip", tmp_path / "again.zip"
     with StudioWindow(screen, tmp_path / "first", "--cellpose", sample_slide) as window:
         cells = tune_and_segment(window)
@@ -60,6 +58,8 @@ def tune_and_segment(window: StudioWindow) -> int:
     assert diameter is not None
     assert float(diameter["value"]) == 10.0
 
+    window.key("1")
+    window.wait("a close view", lambda p: p["view"]["scale"] == 1)
     window.click("Auto-detect diameter", "cellseg")
     window.wait("auto-detection chosen", lambda p: p["cellseg"]["auto"])
     segment = window.state("Segment", "cellseg")
@@ -87,6 +87,6 @@ def tune_and_segment(window: StudioWindow) -> int:
 def export(window: StudioWindow, path: Path) -> None:
     """Export through the dialog inside the window."""
     window.click("Export", "cellseg")
-    window.save_as(path)
+    window.choose(path)
     window.wait_toast("Exported")
     assert path.is_file()

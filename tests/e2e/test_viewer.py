@@ -17,6 +17,8 @@ from tests.e2e.xserver import Screen
 pytestmark = pytest.mark.e2e
 
 SLIDE = (2220, 2967)
+CELLS_AT = (1150, 1000)
+"""A place of the slide with many cells."""
 NOTCH = 1.25
 
 
@@ -164,7 +166,7 @@ def test_help_opens_and_closes(window: StudioWindow) -> None:
 
 @pytest.fixture
 def cells(window: StudioWindow, sample_cells: Cells) -> StudioWindow:
-    """The window with cells over the slide, close enough to see single ones, the controls as they begin."""
+    """The window close to a place with many cells, the controls as they begin."""
     overlay = window.probe()["overlay"]
     if not overlay or overlay["source"] != str(sample_cells.path):
         window.drop(sample_cells.path)
@@ -172,7 +174,9 @@ def cells(window: StudioWindow, sample_cells: Cells) -> StudioWindow:
     window.click("Reset", "cellseg")
     window.key("1")
     window.wait("1:1", lambda p: p["view"]["scale"] == 1)
-    window.wait("no toasts", lambda p: not p["toasts"], timeout_s=60)
+    x, y, w, h = window.control("Minimap", "view")["rect"]
+    window.click_at(x + w * CELLS_AT[0] / SLIDE[0], y + h * CELLS_AT[1] / SLIDE[1])
+    window.wait("the place", lambda p: near(p["view"], CELLS_AT))
     window.move_to(*middle(window))
     window.wait_sharp()
     return window

@@ -122,7 +122,7 @@ class StudioWindow:
     def click_at(self, x: float, y: float) -> None:
         """Click a point in window coordinates."""
         left, top = self._origin()
-        self.screen.do("mousemove", "--sync", str(round(left + x)), str(round(top + y)), "click", "1")
+        self.screen.do("mousemove", str(round(left + x)), str(round(top + y)), "click", "1")
 
     def double_click_at(self, x: float, y: float) -> None:
         """Click a point twice, as fast as a person does."""
@@ -132,7 +132,7 @@ class StudioWindow:
     def move_to(self, x: float, y: float) -> None:
         """Move the pointer to a point in window coordinates."""
         left, top = self._origin()
-        self.screen.do("mousemove", "--sync", str(round(left + x)), str(round(top + y)))
+        self.screen.do("mousemove", str(round(left + x)), str(round(top + y)))
 
     def drag(self, start: tuple[float, float], end: tuple[float, float], button: int = 1) -> None:
         """Press at `start`, move to `end` in a few steps, let go."""
@@ -158,9 +158,14 @@ class StudioWindow:
         x, y, _, h = self.control(label, panel)["rect"]
         self.click_at(x + 12, y + h / 2)
         self.key("ctrl+a")
-        self.screen.do("type", "--delay", "20", text)
+        self.screen.do("type", "--delay", "20", "--", text)
         if commit:
             self.key("Return")
+
+    def choose(self, path: Path) -> None:
+        """Name a file in the dialog inside the window, and open it or save to it."""
+        self.type_into("File name", str(path), "dialog")
+        self.wait("no file dialog", lambda p: not _find(p, "File name", "dialog", enabled=False))
 
     def drop(self, *paths: Path) -> None:
         """Drop files on the middle of the window."""
