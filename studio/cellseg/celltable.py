@@ -71,7 +71,7 @@ class CellTable(Mapping[str, Column]):
         try:
             import pandas
         except ImportError as error:
-            raise UsageError('This needs pandas. Install it: pip install "studio-wsi[tables]"') from error
+            raise UsageError('This needs pandas. Install it: pip install "studio-wsi[export]"') from error
         return pandas.DataFrame(self.flat()).set_index("id")
 
 

@@ -36,6 +36,7 @@ class Command:
 COMMANDS = (
     Command("segment", "segment a whole slide (or a region) into a result file", "studio.cli.segment"),
     Command("info", "say what a slide or a result file holds", "studio.cli.info"),
+    Command("export", "write cells in another program's format: GeoJSON, CSV, OME-Zarr, TIFF …", "studio.cli.export"),
     Command("extract", "write an image of each cell, as TFRecords or pictures", "studio.cli.extract"),
     Command("project", "segment and extract a whole cohort of slides", "studio.cli.project"),
     Command("models", "list, download, train and evaluate models", "studio.cli.models"),
