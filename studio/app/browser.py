@@ -105,7 +105,7 @@ class FileBrowser:
         outcome = resolve(self._folder, text, "open", self.dialog.suffixes)
         if outcome.kind == "folder":
             self._go(outcome.path)
-        elif outcome.path.parent.is_dir() and outcome.path.name:
+        elif outcome.kind == "file":
             self._name = outcome.path.name
             self._go(outcome.path.parent)
         else:

@@ -67,6 +67,8 @@ def why_not_listed(folder: Path, error: OSError) -> str:
 def resolve(folder: Path, text: str, kind: Literal["open", "save"], suffixes: Sequence[str]) -> Outcome:
     """What a name (or path) typed in a folder stands for."""
     text = text.strip()
+    if "\0" in text:
+        return Outcome("no", folder, "That name can't be used.")
     if not text:
         return Outcome("no", folder, "Type a file name, or choose one from the list.")
     try:

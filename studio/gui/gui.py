@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -59,6 +60,9 @@ _CURSORS = {
 }
 
 BUTTONS = 5
+DOUBLE_CLICK_S = 0.4
+DOUBLE_CLICK_REACH = 6.0
+"""Window units between the two presses."""
 
 
 class Gui:
@@ -84,6 +88,7 @@ class Gui:
         self._buttons = [False] * BUTTONS
         self._keys: set[int] = set()
         self._mods = 0
+        self._last_press: tuple[float, float, float] | None = None
         self._in_frame = False
         self._context: Any = None
         self._renderer: ProgrammablePipelineRenderer | None = None
@@ -168,8 +173,6 @@ class Gui:
         self._feed(events)
         imgui.new_frame()
         self._in_frame = True
-        if imgui.is_mouse_clicked(0):
-            state.double_click = imgui.is_mouse_double_clicked(0)
 
     def end(self) -> None:
         """End the frame; nothing is drawn yet."""
@@ -251,6 +254,8 @@ class Gui:
                     self._mods = mods
                     if 0 <= button < BUTTONS:
                         self._buttons[button] = down
+                    if button == 0 and down:
+                        self._note_press()
                 case ev.Wheel(dx=dx, dy=dy):
                     wheel_x, wheel_y = wheel_x + dx, wheel_y + dy
                 case ev.Key():
@@ -268,6 +273,18 @@ class Gui:
         io.key_super = bool(self._mods & ev.MOD_SUPER)
         if events:
             state.settle = SETTLE_FRAMES
+
+    def _note_press(self) -> None:
+        """Tell whether a press is the second of two; the binding takes a click elsewhere for the first."""
+        state, (x, y) = self.state, imgui.get_io().mouse_pos
+        last, self._last_press = self._last_press, (state.now_s, x, y)
+        state.double_click = (
+            last is not None
+            and state.now_s - last[0] <= DOUBLE_CLICK_S
+            and math.hypot(x - last[1], y - last[2]) <= DOUBLE_CLICK_REACH
+        )
+        if state.double_click:
+            self._last_press = None
 
     def _key(self, event: ev.Key) -> None:
         io = imgui.get_io()

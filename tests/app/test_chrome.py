@@ -1,0 +1,156 @@
+"""Menu, sidebar, status bar, drawer: the window's frame around a real session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PANEL = {
+    "Model", "Auto-detect diameter", "Manual", "Diameter", "Preview", "Otsu threshold", "Save flows", "Segment",
+    "Export", "Mask", "Outline", "Centroid", "gradXY", "Black BG", "Alpha", "Reset",
+}  # fmt: skip
+
+
+def test_the_slide_gets_what_is_left(stands: Any) -> None:
+    stand = stands()
+    left, top, width, height = stand.area
+    assert (left, left + width) == (48, 1280)
+    assert 20 < top < 40
+    assert 760 < top + height < 790
+
+
+def test_the_cell_segmentation_panel_needs_no_scrolling(stands: Any, sample_slide: Path) -> None:
+    stand = stands(extensions={"cellseg": True})
+    stand.open_slide(sample_slide)
+    stand.p.click("Cell Segmentation")
+    assert set(stand.p.labels("cellseg")) >= PANEL
+    assert "Advanced" in stand.p.labels("cellseg")
+    stand.p.click("Advanced")
+    stand.p.wheel(200, 600, -100)
+    assert set(stand.p.labels("cellseg")) >= {"Window", "Tile", "Downscale", "Workers", "Copy command"}
+
+
+def test_real_controls_change_the_document(stands: Any, sample_slide: Path) -> None:
+    stand = stands(extensions={"cellseg": True})
+    document = stand.session.document
+    stand.open_slide(sample_slide)
+    stand.p.click("Cell Segmentation")
+    stand.p.type_into("Diameter", "8.35")
+    assert document.params.diam_um == 8.35
+    stand.p.type_into("Diameter", "-1")
+    assert document.params.diam_um == 8.35
+    assert "diameter must lie between" in stand.session.toasts[-1].text
+    stand.p.type_into("Diameter", "ten")
+    assert document.params.diam_um == 8.35
+    assert "Diameter must be a number" in stand.session.toasts[-1].text
+    stand.p.click("Auto-detect diameter")
+    assert document.auto_diameter
+    assert not stand.p.control("Diameter").enabled
+    assert not stand.p.control("Segment").enabled
+    stand.p.click("Manual")
+    stand.p.click("Otsu threshold")
+    assert document.params.otsu
+    stand.p.click("Mask")
+    assert not document.style.mask
+    stand.p.click("Reset")
+    assert document.style.mask
+
+
+def test_menus_run_commands(stands: Any, sample_slide: Path) -> None:
+    stand = stands()
+    stand.p.click("File", "menu")
+    assert {"Open…", "Sample slide", "Open recent", "Export cells…", "Close slide", "Quit"} <= set(
+        stand.p.labels("menu")
+    )
+    assert not stand.p.control("Close slide").enabled
+    assert stand.p.gui.wants_keyboard
+    stand.p.click("Close slide")
+    stand.p.click("Quit")
+    assert stand.called == ["quit"]
+    stand.p.click("View", "menu")
+    assert not stand.p.control("Fit slide").enabled
+    stand.p.click("Fullscreen")
+    assert stand.called[-1] == "fullscreen"
+    stand.open_slide(sample_slide)
+    stand.p.click("File", "menu")
+    stand.p.click("Close slide")
+    assert stand.session.document.slide is None
+
+
+def test_escape_closes_a_menu(stands: Any) -> None:
+    stand = stands()
+    stand.p.click("File", "menu")
+    stand.p.key("Esc")
+    assert "Quit" not in stand.p.labels("menu")
+    assert not stand.p.gui.wants_keyboard
+
+
+def test_recent_files_and_panels_are_in_the_menus(stands: Any, tmp_path: Path) -> None:
+    stand = stands(recent=[str(tmp_path / "folder" / "gone.svs")])
+    stand.p.click("File", "menu")
+    stand.p.click("Open recent")
+    stand.p.click("folder/gone.svs")
+    assert "doesn't exist" in stand.session.toasts[-1].text
+    assert stand.session.settings.recent == []
+    stand.p.click("View", "menu")
+    stand.p.click("Settings", "menu")
+    assert "Theme" in stand.p.labels("settings")
+    stand.p.click("View", "menu")
+    assert stand.p.control("Settings", "menu").value is True
+
+
+def test_settings_change_the_look_at_once(stands: Any) -> None:
+    stand = stands()
+    stand.p.click("Settings")
+    stand.p.click("Theme")
+    stand.p.click("Light")
+    assert stand.p.gui.theme.name == "light"
+    left, top, width, height = stand.p.control("UI scale").rect
+    before = stand.p.control("Theme").rect
+    y = top + height / 2
+    stand.p.drag((left + width / 4, y), (left + width / 2, y))
+    assert stand.session.settings.ui_scale > 1.2
+    assert stand.p.control("Theme").rect[3] > 1.2 * before[3]
+
+
+def test_zoom_buttons(stands: Any, sample_slide: Path) -> None:
+    stand = stands()
+    assert not stand.p.control("Zoom in").enabled
+    stand.open_slide(sample_slide)
+    view = stand.session.document.view
+    fitted = view.scale
+    stand.p.click("Zoom in", "view")
+    assert view.scale < fitted
+    stand.p.click("Zoom out", "view", times=2)
+    assert view.scale > fitted
+    stand.p.click("1:1", "view")
+    assert view.scale == 1.0
+    stand.p.click("Fit", "view")
+    assert view.scale == pytest.approx(fitted)
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (720, 480), (400, 300), (200, 100)])
+def test_any_size_of_window(stands: Any, sample_slide: Path, size: tuple[int, int]) -> None:
+    stand = stands(size=size, extensions={"cellseg": True})
+    stand.open_slide(sample_slide)
+    stand.host.open("cellseg")
+    stand.session.notify("error", "Something went wrong. " * 5)
+    stand.chrome.toggle_help()
+    stand.p.settle()
+    assert stand.area[2] >= 1
+    assert stand.area[3] >= 1
+    for control in stand.p.gui.controls:
+        assert 0 <= control.middle[0] <= size[0]
+        assert 0 <= control.middle[1] <= size[1]
+
+
+def test_no_two_controls_of_a_panel_share_a_name(stands: Any, sample_slide: Path) -> None:
+    stand = stands(extensions={"cellseg": True})
+    stand.open_slide(sample_slide)
+    for spec in stand.host.enabled:
+        stand.host.open(spec.name)
+        stand.p.settle()
+        names = [(c.panel, c.label) for c in stand.p.gui.controls]
+        assert len(names) == len(set(names))
