@@ -150,6 +150,9 @@ class ChromeUi:
         look: dict[int, float | tuple[float, float]] = {
             imgui.STYLE_WINDOW_PADDING: (state.px(8), state.px(8)),
             imgui.STYLE_ITEM_SPACING: (state.px(14), state.px(9)),
+            # To the binding a menu in a menu is a child window.
+            imgui.STYLE_CHILD_ROUNDING: state.px(7),
+            imgui.STYLE_CHILD_BORDERSIZE: 1.0,
         }
         left, top = imgui.get_cursor_screen_pos()
         width, height = imgui.calc_text_size(label)
