@@ -21,6 +21,9 @@ Probe = dict[str, Any]
 
 SIZE = (1500, 1150)
 
+PLACE_S = 0.25
+"""A little more than the time between two probes."""
+
 
 class StudioWindow:
     """One running `python -m studio`, as a context manager that ends it."""
@@ -106,9 +109,17 @@ class StudioWindow:
         raise AssertionError(f"not within {timeout_s:g} s: {what}\n{state}\n{labels}\n{self.output[-2000:]}")
 
     def control(self, label: str, panel: str | None = None, timeout_s: float = 20.0) -> dict[str, Any]:
-        """A control once it is drawn and enabled."""
-        probe = self.wait(f"control {label!r} enabled", lambda p: _find(p, label, panel, enabled=True), timeout_s)
-        return _find(probe, label, panel, enabled=True) or {}
+        """A control once it is drawn, enabled, and keeps its place: what appears above it moves it."""
+        place: list[float] = []
+        end_s = time.monotonic() + timeout_s
+        while True:
+            left_s = end_s - time.monotonic()
+            probe = self.wait(f"control {label!r} enabled", lambda p: _find(p, label, panel, enabled=True), left_s)
+            found = _find(probe, label, panel, enabled=True) or {}
+            if found["rect"] == place:
+                return found
+            place = found["rect"]
+            time.sleep(PLACE_S)
 
     def state(self, label: str, panel: str | None = None) -> dict[str, Any] | None:
         """A control as drawn last, enabled or not; None where it isn't drawn."""
