@@ -67,6 +67,15 @@ class CellTiles:
         UsageError: no tile size, no cells, an unknown normalizer.
         MissingMppError: the slide's pixel size isn't known.
         SlideMismatchError: cells of another slide.
+
+    >>> from studio import WSI, Segmentation
+    >>> from studio.resources import resource
+    >>> masks = np.zeros((2967, 2220), np.uint32)
+    >>> masks[1000:1020, 800:830] = 1
+    >>> with WSI(resource("assets", "samples", "CMU-1-Small-Region.svs"), tile_px=64, tile_um="20x") as slide:
+    ...     cell = CellTiles(slide, Segmentation(masks, slide=slide))[0]
+    >>> cell.cell_id, cell.x, cell.y, cell.image.shape, int(cell.mask.sum())
+    (1, 815.0, 1010.0, (64, 64, 3), 600)
     """
 
     def __init__(

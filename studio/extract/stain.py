@@ -45,7 +45,13 @@ _SAMPLE_MPP = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Macenko:
-    """Maps optical densities by one 3 × 3 matrix: unmix the slide's stains, scale, mix the reference's."""
+    """Maps optical densities by one 3 × 3 matrix: unmix the slide's stains, scale, mix the reference's.
+
+    >>> rng = np.random.default_rng(0)
+    >>> pixels = rng.integers(60, 180, (1000, 3), dtype=np.uint8)
+    >>> Macenko.fit(pixels, target=pixels)(pixels[:3]).shape
+    (3, 3)
+    """
 
     matrix: NDArray[np.float32]
     """(3, 3): reference density = density @ matrix."""

@@ -74,6 +74,20 @@ def extract_cells(
         SlideMismatchError: cells of another slide.
         SlideError: nothing of the slide can be read.
         RunError: the target can't be written, the disk is full.
+
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from studio import WSI, Segmentation
+    >>> from studio.extract import read_examples
+    >>> from studio.resources import resource
+    >>> masks = np.zeros((2967, 2220), np.uint32)
+    >>> masks[1000:1020, 800:830] = 1
+    >>> slide = WSI(resource("assets", "samples", "CMU-1-Small-Region.svs"), tile_px=64, tile_um="20x")
+    >>> with slide, tempfile.TemporaryDirectory() as folder:
+    ...     report = extract_cells(slide, Segmentation(masks, slide=slide), tfrecord_dir=folder)
+    ...     (record,) = read_examples(report.tfrecord)
+    >>> record["slide"], record["cell_id"], record["loc_x"], record["loc_y"]
+    ([b'CMU-1-Small-Region'], [1], [815], [1010])
     """
     began_s = time.monotonic()
     check_options(img_format, quality, background, normalizer)

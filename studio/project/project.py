@@ -36,6 +36,13 @@ class Project:
     (what became of each slide). Slides stay where they are.
 
     Raises ProjectError for a folder that is no project.
+
+    >>> import tempfile
+    >>> from studio.resources import resource
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     project = Project.create(folder, slides=resource("assets", "samples"))
+    ...     [slide.name for slide in project.slides()]
+    ['CMU-1-Small-Region']
     """
 
     def __init__(self, root: str | Path) -> None:

@@ -18,6 +18,12 @@ SUFFIXES = frozenset(
 """What is taken from a folder. Pictures and DICOM files have to be named, or matched by a pattern."""
 
 
+_MISSING = (
+    "It is annotated, but no slide of that name is in the project's folders. Bring it back, or take its row out of "
+    "annotations.csv."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectSlide:
     """A slide of a project, or why there isn't one."""
@@ -76,11 +82,7 @@ def find_slides(root: Path, sources: Iterable[str], rows: Mapping[str, Row]) -> 
         named[_key(path.stem)].append(path)
     slides = [_slide(paths, rows) for paths in named.values()]
     listed = {_key(path.stem) for path in found} | {_key(path.name) for path in found}
-    slides += [
-        ProjectSlide(name, None, row, "It is annotated, but no slide of that name is in the project's folders.")
-        for name, row in rows.items()
-        if _key(name) not in listed
-    ]
+    slides += [ProjectSlide(name, None, row, _MISSING) for name, row in rows.items() if _key(name) not in listed]
     return sorted(slides, key=lambda slide: slide.name)
 
 

@@ -27,7 +27,12 @@ _CSV_COLUMNS = ("roi_name", "x_base", "y_base")
 
 @dataclass(frozen=True, eq=False)
 class ROI:
-    """An area of a slide."""
+    """An area of a slide.
+
+    >>> roi = ROI("square", np.array([[0, 0], [10, 0], [10, 10], [0, 10.0]]))
+    >>> roi.area, roi.contains(np.array([[5, 5], [15, 5]])).tolist()
+    (100.0, [True, False])
+    """
 
     name: str
     outline: Ring

@@ -117,6 +117,10 @@ def make_grid(size: tuple[int, int], side: float, stride: float = 1, *, partial:
 
     `partial` keeps the tiles that reach beyond the right and bottom edge;
     without it, up to a tile's width of the slide is left out there.
+
+    >>> grid = make_grid((1000, 500), side=96.0)
+    >>> len(grid), list(grid)[1].x, list(grid)[1].centre
+    (66, 96.0, (144.0, 48.0))
     """
     if not (math.isfinite(stride) and stride >= 1):
         raise UsageError(f"stride must be 1 (tiles side by side) or more (tiles that overlap), not {stride!r}.")
