@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from studio.render.grid import rect_of
 from studio.render.loader import Check, Loaded, Request
 from studio.render.pointgrid import PointGrid, sort_points
 from studio.render.program import ProgramCache
+
+log = logging.getLogger(__name__)
 
 RADIUS_PX = 3.0
 """Of a dot, on a screen of ordinary density."""
@@ -88,6 +91,8 @@ class PointLayer:
     def take(self, stamp: int, loaded: Loaded) -> None:
         """Begin to upload points that were read; `upload` goes on."""
         if stamp == self._stamp and self._source is not None:
+            if loaded.error is not None:
+                log.warning("Centroids can't be read: %s", loaded.error)
             self._arriving = (loaded.value, 0)
             grid = self._arriving[0]
             if grid is not None:

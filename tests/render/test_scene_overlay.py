@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from studio.cellseg.memory import ArraySource
+from studio.errors import ResultFileError
 from studio.render import points as points_module
 from studio.render.overlaylayer import FILL_RGB, LINE_PX, LINE_RGB
 from tests.render.pictures import ArraySlide, Stage, cell_labels, flat_slide, nearest, positions, slide_of, source_of
@@ -183,6 +184,22 @@ def test_gradxy_shows_direction_as_hue_and_strength_as_brightness(staged: Stage,
         assert up.argmax() == 0
         assert right_down.argmax() == 1
         assert left_down.argmax() == 2
+
+
+def test_outlines_over_gradxy_leave_the_fill_out(staged: Stage) -> None:
+    labels = np.zeros((1400, 1400), np.uint32)
+    labels[560:640, 640:760] = 1
+    flows = np.zeros((1400, 1400, 3), np.float16)
+    flows[labels > 0] = (-1.0, 0.0, 3.0)
+    staged.show(gray_slide())
+    staged.overlay(source_of(labels, flows=flows))
+    staged.look(700, 600, 1.0, mask=True, outline=True, gradxy=True, black_bg=True)
+    picture = staged.sharp()
+    red = (picture == (255, 0, 0)).all(axis=2)
+    line = np.abs(picture - LINE).max(axis=2) <= 2
+    assert red[84:156, 104:216].all()
+    assert line[80, 100:220].all()
+    assert (picture[~red & ~line] == 0).all()
 
 
 def test_gradxy_without_flows_shows_the_mask_instead(staged: Stage) -> None:
@@ -396,10 +413,13 @@ def test_labels_that_cannot_be_read_are_no_cells_and_the_rest_goes_on(staged: St
                 raise OSError("disk gone")
             return super().read_labels(level, row, col, rows, cols)
 
+        def centroids(self, wsi_dim: bool = False) -> Any:
+            raise ResultFileError("The table of cells is damaged.")
+
     labels = np.ones((1400, 1400), np.uint32)
     staged.show(gray_slide())
     staged.overlay(Broken(labels, source_of(labels).geometry))
-    staged.look(512, 300, 1.0, mask=True)
+    staged.look(512, 300, 1.0, mask=True, centroid=True)
     picture = staged.sharp()
     assert (picture[:, :159] == FILL).all()
     assert (picture[:, 161:] == PAPER).all()

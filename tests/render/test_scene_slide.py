@@ -14,7 +14,18 @@ from studio.render import slidelayer
 from studio.render.loader import TileLoader
 from studio.render.pyramid import error_pattern
 from studio.slide import open_slide
-from tests.render.pictures import ArraySlide, Stage, flat_slide, inside, nearest, positions, sampled, slide_of, texture
+from tests.render.pictures import (
+    ArraySlide,
+    Stage,
+    flat_slide,
+    inside,
+    nearest,
+    positions,
+    sampled,
+    slide_of,
+    source_of,
+    texture,
+)
 
 OUTSIDE = np.round(np.array(scene_module.OUTSIDE_RGB) * 255)
 
@@ -204,6 +215,36 @@ def test_the_middle_of_the_view_comes_first(staged: Stage) -> None:
     away = [max(abs(col + 0.5 - 5), abs(row + 0.5 - 5)) for level, col, row in slide.reads if level == 0]
     assert away[:4] == [0.5] * 4
     assert max(away[:16]) <= 1.5
+
+
+def test_slide_and_cells_come_side_by_side_from_the_middle_out(staged: Stage) -> None:
+    """Neither waits for all of the other."""
+    staged.scene._loader.close()
+    staged.scene._loader = TileLoader(threads=1)
+    slide = flat_slide(5120, 5120, 100, 200, down=16)
+    slide.gates[0] = threading.Event()
+    source = source_of(np.zeros((5120, 5120), np.uint32))
+    reads: list[tuple[str, int]] = []
+    read_tile, read_labels = slide.read_tile, source.read_labels
+
+    def slide_read(level: int, col: int, row: int) -> np.ndarray:
+        reads.append(("slide", level))
+        return read_tile(level, col, row)
+
+    def label_read(level: int, *window: int) -> np.ndarray:
+        reads.append(("labels", level))
+        return read_labels(level, *window)
+
+    slide.read_tile, source.read_labels = slide_read, label_read  # type: ignore[method-assign]
+    staged.show(slide)
+    staged.overlay(source)
+    staged.document.view.viewport = (2560, 2560)
+    staged.look(2560, 2560, 1.0, mask=True)
+    staged.scene.update(staged.document)
+    slide.gates[0].set()
+    staged.sharp()
+    fine = [kind for kind, level in reads if level == 0]
+    assert sorted(fine[:8]) == ["labels"] * 4 + ["slide"] * 4
 
 
 def test_graphics_memory_keeps_to_its_budget(staged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
