@@ -19,6 +19,7 @@ MARGIN = 14
 SCALE_BAR_MAX = 150
 SCALE_BAR_HEIGHT = 38
 MINIMAP_MAX = 180
+MINIMAP_MIN = 50
 STRIP_WIDTH = 460
 STRIP_HEIGHT = 62
 _STRIPS_MAX = 3
@@ -116,14 +117,15 @@ class Hud:
         if slide is None:
             return
         px, theme, paint = gui.chrome.px, gui.theme, gui.ui.paint
-        factor = px(MINIMAP_MAX) / max(slide.size)
+        longest = min(px(MINIMAP_MAX), 0.3 * area[2], 0.4 * area[3])
+        if longest < px(MINIMAP_MIN):
+            return
+        factor = longest / max(slide.size)
         # A very long slide still leaves something to click.
         width, height = (max(px(24), round(side * factor)) for side in slide.size)
         border = px(4)
         left = area[0] + area[2] - px(MARGIN) - width - 2 * border
         top = area[1] + px(MARGIN)
-        if left < area[0] + px(160) or top + height + px(140) > area[1] + area[3]:
-            return
         box = (left, top, width + 2 * border, height + 2 * border)
         with gui.chrome.window("minimap", box, color=theme.card, rounding=6):
             gui.chrome.move_to(left + border, top + border)

@@ -40,11 +40,6 @@ class ChromeUi:
         """Of the whole window."""
         return self._state.size
 
-    @property
-    def now_s(self) -> float:
-        """Seconds since the window opened, the same during a frame."""
-        return self._state.now_s
-
     def pressed(self, *keys: int) -> bool:
         """Whether one of these keys (GLFW numbers) went down in this frame."""
         return self._state.pressed(*keys)

@@ -14,7 +14,6 @@ from studio.gui import events as ev
 from studio.gui.chrome_ui import ChromeUi
 from studio.gui.control import Control
 from studio.gui.fonts import load_fonts
-from studio.gui.painter import Painter
 from studio.gui.state import SETTLE_FRAMES, GuiState
 from studio.gui.theme import THEMES, Theme, apply_theme
 from studio.gui.ui import Ui
@@ -52,6 +51,9 @@ _MOD_KEYS = {
 }
 """A modifier's own event carries the modifiers as they were before it."""
 
+_STEPPING = (ev.KEY_UP, ev.KEY_DOWN)
+"""Keys that go on acting while held; a held Enter answers one dialog, not the next as well."""
+
 _CURSORS = {
     imgui.MOUSE_CURSOR_TEXT_INPUT: "text",
     imgui.MOUSE_CURSOR_HAND: "hand",
@@ -82,7 +84,6 @@ class Gui:
         self.state = GuiState(get_clipboard, set_clipboard)
         self.ui = Ui(self.state)
         self.chrome = ChromeUi(self.state)
-        self.background, self.foreground = Painter(self.state, "background"), Painter(self.state, "foreground")
         self._wanted = (theme, ui_scale, content_scale)
         self._look: tuple[str, float, float] | None = None
         self._buttons = [False] * BUTTONS
@@ -296,7 +297,8 @@ class Gui:
         io.keys_down[event.key] = event.down
         if event.down:
             self._keys.add(event.key)
-            self.state.pressed_keys.add(event.key)
+            if not event.repeat or event.key in _STEPPING:
+                self.state.pressed_keys.add(event.key)
         else:
             self._keys.discard(event.key)
 

@@ -20,18 +20,13 @@ ELLIPSIS = "…"
 
 
 class Painter:
-    """Draws on the current window, or with `layer` behind or in front of all windows."""
+    """Draws on the window that is being drawn into."""
 
-    def __init__(self, state: GuiState, layer: str = "window") -> None:
+    def __init__(self, state: GuiState) -> None:
         self._state = state
-        self._layer = layer
 
     @property
     def _list(self) -> Any:
-        if self._layer == "background":
-            return imgui.get_background_draw_list()
-        if self._layer == "foreground":
-            return imgui.get_foreground_draw_list()
         return imgui.get_window_draw_list()
 
     def fill(self, rect: Rect, color: Color, rounding: float = 0.0) -> None:
@@ -65,10 +60,6 @@ class Painter:
     def disc(self, center: Point, radius: float, color: Color) -> None:
         """A filled circle."""
         self._list.add_circle_filled(*center, radius, self._state.color(color), 24)
-
-    def circle(self, center: Point, radius: float, color: Color, thickness: float = 1.0) -> None:
-        """The outline of a circle."""
-        self._list.add_circle(*center, radius, self._state.color(color), 24, thickness)
 
     def image(self, texture: int, rect: Rect) -> None:
         """A GL texture whose first row is the top one."""

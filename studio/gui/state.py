@@ -53,7 +53,7 @@ class GuiState:
         self.heights: dict[str, float] = {}
         """Heights of what sizes itself, as measured in the frame before."""
         self.pressed_keys: set[int] = set()
-        """Keys that went down or repeated in this frame."""
+        """Keys that went down in this frame (or are held, for those that step)."""
         self.drafts: dict[tuple[str, str], str] = {}
         """Text so far of the field being typed into, and of one just left; by panel and label."""
         self.drafts_drawn: set[tuple[str, str]] = set()

@@ -70,13 +70,6 @@ class Ui(Buttons, Fields):
         with scopes.font(self._state.fonts.bold), scopes.wrapped(self._room()):
             imgui.text_unformatted(s)
 
-    def icon(self, name: str, color: Color | None = None, *, large: bool = False) -> None:
-        """An icon as high as a button."""
-        side = self._state.px(32 if large else 26)
-        left, top = imgui.get_cursor_screen_pos()
-        imgui.dummy(side, side)
-        self._paint.icon_in((left, top, side, side), name, color or self._state.theme.dim, large=large)
-
     def progress(self, fraction: float, text: str) -> None:
         """A bar, 0 to 1, with a few words under it."""
         self.bar(fraction, self._room())

@@ -88,7 +88,8 @@ class FakeUi:
     def text(self, s, *, dim=False, color=None, wrap=True) -> None:
         self.texts.append(s)
 
-    heading = text
+    def heading(self, s) -> None:
+        self.texts.append(s)
 
     def progress(self, fraction, text) -> None:
         assert 0 <= fraction <= 1
