@@ -26,7 +26,7 @@ _FLOW_WINDOW = 1024
 def save_result(segmentation: Segmentation, path: Path, *, centroids: bool, flows: bool, progress: Progress) -> Path:
     """Write a segmentation to `path`; see `Segmentation.save`."""
     file = segmentation.file
-    as_it_is = file is not None and not file.foreign and not segmentation.filtered
+    as_it_is = file is not None and not file.foreign and not segmentation.filtered and file.path.is_file()
     if file is not None and as_it_is and centroids == file.has_centroids and (flows or not file.has_flows):
         progress.start(1, "Copying")
         copy_file(file.path, path)
