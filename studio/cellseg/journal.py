@@ -17,6 +17,7 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,27 +44,29 @@ class Journal:
     Args:
         out: the result file the run is for.
         identity: plain JSON values that say all that the result depends on.
+        shared: only help with the blocks of a run that somebody else begins and ends: take no lock, remove nothing.
 
     Raises:
         RunError: another run holds the target, or the folder can't be written.
     """
 
-    def __init__(self, out: Path, identity: dict[str, Any]) -> None:
+    def __init__(self, out: Path, identity: dict[str, Any], *, shared: bool = False) -> None:
         self.folder = run_dir(out)
         text = json.dumps(identity, sort_keys=True, indent=1)
         self._run = self.folder / hashlib.sha256(text.encode()).hexdigest()[:16]
         self._blocks = self._run / "blocks"
-        self._lock = RunLock(self.folder, out)
+        with explained(self.folder):
+            self._lock = None if shared else RunLock(self.folder, out)
         try:
             with explained(self.folder):
                 self._blocks.mkdir(parents=True, exist_ok=True)
                 if not (self._run / "run.json").exists():
                     _write_durably(self._run / "run.json", text.encode())
-                for leftover in self._blocks.glob("*.part"):
+                for leftover in () if shared else self._blocks.glob("*.part"):
                     leftover.unlink()
             self._sizes = {path.name: path.stat().st_size for path in self._blocks.glob("*.block")}
         except BaseException:
-            self._lock.release()
+            self.close()
             raise
         others = [path for path in self.folder.iterdir() if path.is_dir() and path != self._run]
         if others:
@@ -125,11 +128,13 @@ class Journal:
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
-        self._lock.release(remove=True)
+        if self._lock is not None:
+            self._lock.release(remove=True)
 
     def close(self) -> None:
         """Let go of the target; the blocks stay for the next run."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
 
 def _name(core: Rect) -> str:
@@ -137,7 +142,8 @@ def _name(core: Rect) -> str:
 
 
 def _write_durably(path: Path, data: bytes) -> None:
-    partial = path.with_name(path.name + ".part")
+    # A name of its own: helpers on other machines may be at the same block.
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("wb") as file:
             file.write(data)

@@ -8,6 +8,8 @@ from types import TracebackType
 import psutil
 
 EVERY_S = 0.1
+CHILDREN_EVERY = 20
+"""Looking for children means listing all processes, so that is done only so often."""
 
 
 class PeakMemory:
@@ -17,6 +19,8 @@ class PeakMemory:
         self._process = psutil.Process()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="studio-memory", daemon=True)
+        self._tree = [self._process]
+        self._looks = 0
         self._bytes = 0
 
     @property
@@ -39,8 +43,11 @@ class PeakMemory:
             self._look()
 
     def _look(self) -> None:
+        if self._looks % CHILDREN_EVERY == 0:
+            self._tree = [self._process, *self._process.children(recursive=True)]
+        self._looks += 1
         total = 0
-        for process in [self._process, *self._process.children(recursive=True)]:
+        for process in self._tree:
             try:
                 total += process.memory_info().rss
             except psutil.Error:

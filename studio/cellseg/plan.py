@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from studio.slide import WSI
     from studio.slide.roi import ROI
 
+_LEAST_SLIDE_PX = 2
+_MOST_WORK_PX = 2**20
 _TILE_ROWS = 3
 """Rows of tiles that a row of blocks shares with its neighbours."""
 _BYTES_PER_PX = 64
@@ -87,7 +89,12 @@ def make_plan(
     mpp = slide.require_mpp()
     scale = params.diam_um / model.diam_mean / mpp
     grid = WorkGrid(slide.size, scale, mpp, params.downscale)
-    if max(grid.shape) > 2**20:
+    if params.diam_um < mpp * _LEAST_SLIDE_PX:
+        raise ParameterError(
+            f"A cell of {params.diam_um:g} µm would be less than {_LEAST_SLIDE_PX} pixels of this slide. "
+            "Choose a larger diameter, or check the slide's pixel size."
+        )
+    if max(grid.shape) > _MOST_WORK_PX:
         raise ParameterError(
             f"A diameter of {params.diam_um:g} µm would enlarge this slide to {grid.shape[1]} × {grid.shape[0]} "
             "pixels. Choose a larger diameter, or check the slide's pixel size."

@@ -15,7 +15,8 @@ class RunLock:
     """Holds `folder/lock`, making the folder first.
 
     Raises:
-        RunError: another run holds it, or the folder can't be made.
+        RunError: another run holds it.
+        OSError: the folder can't be made.
     """
 
     def __init__(self, folder: Path, target: Path) -> None:
@@ -25,13 +26,10 @@ class RunLock:
             try:
                 folder.mkdir(exist_ok=True)
                 fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-            except OSError as error:
-                if isinstance(error, FileNotFoundError) and folder.parent.is_dir():
+            except FileNotFoundError:
+                if folder.parent.is_dir():
                     continue  # its holder finished and removed the folder just now
-                raise RunError(
-                    f"{folder.parent} can't be written to ({error.strerror or error}). "
-                    "Choose another place for the result."
-                ) from error
+                raise
             if not _lock(fd):
                 holder = _holder(fd)
                 os.close(fd)
