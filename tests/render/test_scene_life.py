@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from OpenGL import GL
 
 from studio.document import Document, View
+from studio.render import scene as scene_module
 from studio.render.scene import Scene
 from studio.slide import open_slide
 from tests.render.pictures import Stage, cell_labels, flat_slide, slide_of, source_of, stage
@@ -31,6 +34,13 @@ def gl_objects() -> dict[str, int]:
 
 def loader_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("tiles-")]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_nothing_open(staged: Stage) -> None:
@@ -114,6 +124,19 @@ def test_tiles_to_come_count_as_change_and_wake_the_loop(staged: Stage) -> None:
     assert woken.wait(20)
     staged.settle()
     assert staged.scene.tiles == (4, 4)
+
+
+def test_what_a_frame_had_no_room_for_wakes_the_loop_for_another(
+    staged: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene_module, "UPLOAD_BYTES", 1)
+    staged.show(slide_of(1400, 1400))
+    staged.look(512, 512, 1.0)
+    staged.scene.update(staged.document)
+    wait_for(lambda: len(staged.scene._loader._finished) >= 3)
+    woken = len(staged.woken)
+    staged.scene.update(staged.document)
+    assert len(staged.woken) > woken
 
 
 def test_tiles_count_slide_overlay_and_dots(staged: Stage) -> None:
