@@ -13,7 +13,7 @@ from studio.render.gl import GL, pointer
 from studio.render.grid import TILE_PX, TileKey
 from studio.render.slots import SlotLRU
 
-PAGE_TILES = 16
+PAGE_TILES = 8
 """Tiles of one array texture. Drivers allow 256, but software GL takes half a millisecond of each to begin one."""
 
 TILE_BYTES = TILE_PX * TILE_PX * 4

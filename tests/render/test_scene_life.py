@@ -134,9 +134,10 @@ def test_what_a_frame_had_no_room_for_wakes_the_loop_for_another(
     staged.look(512, 512, 1.0)
     staged.scene.update(staged.document)
     wait_for(lambda: len(staged.scene._loader._finished) >= 3)
-    woken = len(staged.woken)
+    callers: list[threading.Thread] = []
+    staged.scene.wake = lambda: callers.append(threading.current_thread())
     staged.scene.update(staged.document)
-    assert len(staged.woken) > woken
+    assert threading.main_thread() in callers
 
 
 def test_tiles_count_slide_overlay_and_dots(staged: Stage) -> None:
