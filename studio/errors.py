@@ -64,5 +64,5 @@ class WorkerError(StudioError):
     """The worker process died or couldn't be started."""
 
 
-class JobCancelled(Exception):
+class JobCancelled(Exception):  # noqa: N818 (a wish, not an error)
     """Raised inside a job by `advance()` once somebody asked it to stop. Not an error."""

@@ -1,0 +1,1 @@
+"""Geometry, jobs, processes and caches: nothing here knows what a slide is."""
