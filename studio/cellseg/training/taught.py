@@ -25,7 +25,7 @@ NUCLEUS_UM = 7.0
 """Usual nucleus diameter in H&E sections, by which unlabelled fields of known mpp are scaled."""
 LARGEST_MPP = 0.7
 LEAST_CELLS = 12
-FIELDS_A_FOLDER = 14
+FIELDS_A_FOLDER = 18
 BORDER_TRUST = 0.4
 """What the pixels on a cell's border count: neither teacher knows them well."""
 CELL_LOGIT = -0.6
