@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,10 +62,13 @@ class Pilot:
 
     def settle(self) -> None:
         """Frames until all input is taken in and the gui asks for no further one at once."""
-        for _ in range(100):
+        for count in range(2000):
             self.frame()
             if not self.queue and self.gui.next_frame_s != 0.0:
                 return
+            if count > 50:
+                # Something on another thread (a folder being listed) is waited for; let it have the core.
+                time.sleep(0.01)
         raise AssertionError("the gui asks for frames without end")
 
     def put(self, *events: Event) -> None:
