@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from studio.cellseg.source import LabelSource
     from studio.slide import WSI
 
+# The window's colours; studio.render.overlaylayer and points have them too.
 MASK_RGB = (0, 255, 255)
-OUTLINE_RGB = (255, 64, 64)
-CENTROID_RGB = (0, 255, 0)
+OUTLINE_RGB = (255, 230, 0)
+CENTROID_RGB = (0, 230, 51)
 
 _STRIP_PX = 1_000_000
 _DOT_PX = 2
@@ -86,15 +87,19 @@ def _draw(picture: NDArray[np.uint8], source: LabelSource, scale: float, row: in
     alpha = np.float32(style.alpha)
     rows, cols = picture.shape[:2]
     labels: NDArray[np.uint32] = _sample(source, scale, row - 1, col - 1, rows + 2, cols + 2, flow=False)
-    cell = labels[1:-1, 1:-1] > 0
-    layers = style.mask or style.outline or style.gradxy
-    if style.black_bg and layers:
-        picture[:] = _blend(picture, np.zeros_like(picture), alpha * ~cell if style.mask else alpha)
     if style.gradxy and source.has_flows:
+        # The flow takes the place of fill and background.
         colour, strength = _flow_colours(_sample(source, scale, row, col, rows, cols, flow=True))
-        picture[:] = _blend(picture, colour, strength * alpha)
-    if style.mask:
-        picture[:] = _blend(picture, np.array(MASK_RGB, np.uint8), alpha * cell)
+        if style.black_bg:
+            picture[:] = _blend(picture, (colour * strength[..., None]).astype(np.uint8), alpha)
+        else:
+            picture[:] = _blend(picture, colour, alpha * strength)
+    elif style.mask or style.outline:
+        cell = labels[1:-1, 1:-1] > 0
+        if style.black_bg:
+            picture[:] = _blend(picture, np.zeros_like(picture), alpha * ~(cell & style.mask))
+        if style.mask:
+            picture[:] = _blend(picture, np.array(MASK_RGB, np.uint8), alpha * cell)
     if style.outline and _typical_px(source, scale) > _FAR_PX:
         picture[:] = _blend(picture, np.array(OUTLINE_RGB, np.uint8), alpha * edges(labels))
 

@@ -17,10 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from studio.cellseg import imports
 from studio.cellseg.exports import export
 from studio.cellseg.imports import is_overlay, load_overlay
-from studio.cellseg.imports.fill import fill_polygon
+from studio.cellseg.imports.fill import UNIT, count_pixels, fill_polygon
 from studio.cellseg.result import Segmentation
 from studio.core.jobs import NullProgress
 from studio.errors import JobCancelled, ResultFileError, StudioError, UsageError
@@ -91,20 +90,32 @@ def test_geojson_of_ours_gives_the_same_pixels(tmp_path: Path) -> None:
         assert len(pairs) == segmentation.cells + 1
 
 
-def test_black_and_white_masks_become_cells(tmp_path: Path) -> None:
+def test_black_and_white_masks_become_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.zeros((240, 180), np.uint8)
     picture[10:20, 10:20] = picture[100:120, 50:60] = 255
     Image.fromarray(picture).save(tmp_path / "x.png")
     loaded = load_overlay(tmp_path / "x.png", SLIDE)
     assert loaded.cells == 2
     assert loaded.geometry.scale_x == 10.0
+    monkeypatch.setattr("studio.cellseg.imports.settle.IN_MEMORY_BYTES", 1000)
+    with pytest.raises(ResultFileError, match="black and white"):
+        load_overlay(tmp_path / "x.png", SLIDE)
 
 
-def test_large_masks_get_a_file_of_their_own_that_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(imports, "IN_MEMORY_BYTES", 1000)
+@pytest.mark.parametrize("kind", ["tiled tiff", "stripped tiff", "16-bit png", "npy", "zarr"])
+def test_large_masks_get_a_file_of_their_own_that_goes(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.cellseg.imports.settle.IN_MEMORY_BYTES", 1000)
+    monkeypatch.setattr("studio.cellseg.imports.labelimage._LAZY_BYTES", 1000)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
     (tmp_path / "scratch").mkdir()
-    loaded = load_overlay(write_labels(tmp_path / "x.tif", LABELS * 7, "tiled tiff"), SLIDE)
+    if kind == "zarr":
+        path = ome_zarr(tmp_path / "x.zarr", "0.5", as_image=True, axes="tczyx", labels=LABELS * 7)
+    else:
+        path = write_labels(tmp_path / {"npy": "x.npy", "16-bit png": "x.png"}.get(kind, "x.tif"), LABELS * 7, kind)
+    slide: Any = SimpleNamespace(name="a", size=(2400, 3200), mpp=0.25, fingerprint="f")
+    loaded = load_overlay(path, slide)
     assert loaded.file is not None
     assert loaded.cells == LABELS.max()
     np.testing.assert_array_equal(loaded.masks, LABELS)
@@ -115,7 +126,7 @@ def test_large_masks_get_a_file_of_their_own_that_goes(tmp_path: Path, monkeypat
         np.testing.assert_array_equal(kept.masks, LABELS)
 
 
-def ome_zarr(path: Path, version: str, *, as_image: bool, axes: str = "yx") -> Path:
+def ome_zarr(path: Path, version: str, *, as_image: bool, axes: str = "yx", labels: np.ndarray = LABELS) -> Path:
     group = zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
     scale = [1.0] * (len(axes) - 2) + [0.5, 0.5]
     shift = [0.0] * (len(axes) - 2) + [25.0, 50.0]
@@ -133,11 +144,11 @@ def ome_zarr(path: Path, version: str, *, as_image: bool, axes: str = "yx") -> P
         group.create_array("0", data=np.zeros((3, 1200, 900), np.uint8))
         picture = {"multiscales": [{"datasets": [{"path": "0"}], "axes": []}]}
         group.attrs.update({"ome": picture} if version == "0.5" else picture)
-        labels = group.create_group("labels")
-        labels.attrs.update({"ome": {"labels": ["cells"]}} if version == "0.5" else {"labels": ["cells"]})
-        where = labels.create_group("cells")
+        inner = group.create_group("labels")
+        inner.attrs.update({"ome": {"labels": ["cells"]}} if version == "0.5" else {"labels": ["cells"]})
+        where = inner.create_group("cells")
     where.attrs.update(wrap)
-    where.create_array("s0", data=LABELS.reshape((1,) * (len(axes) - 2) + LABELS.shape))
+    where.create_array("s0", data=labels.reshape((1,) * (len(axes) - 2) + labels.shape))
     return path
 
 
@@ -280,17 +291,53 @@ def test_geojson_that_cant_be(text: str, said: str, tmp_path: Path) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(-4, 24), st.integers(-4, 24)), min_size=3, max_size=9))
+@given(points=st.lists(st.tuples(st.integers(-4, 24), st.integers(-4, 24)), min_size=3, max_size=9))
 def test_pixels_of_any_polygon_follow_the_even_odd_rule(points: list[tuple[int, int]]) -> None:
     from studio.cellseg.regions import _inside
 
-    ring = np.array(points) / 0.997 + (0.013, 0.117)  # no side through the middle of a pixel
+    # No side through the middle of a pixel.
+    ring = (np.array(points) * 257 + (7, 30)).astype(np.int32)
+    starts = np.array([0, len(ring)])
     labels = np.zeros((20, 20), np.uint32)
-    count = fill_polygon(labels, ring, np.array([0, len(ring)]), np.uint32(3))
+    fill_polygon(labels, 0, 0, ring, starts, np.uint32(3))
     y, x = np.mgrid[:20, :20] + 0.5
-    expected = _inside(np.stack([x.ravel(), y.ravel()], axis=1), ring).reshape(20, 20)
+    expected = _inside(np.stack([x.ravel(), y.ravel()], axis=1), ring / UNIT).reshape(20, 20)
     np.testing.assert_array_equal(labels == 3, expected)
-    assert count == expected.sum()
+    assert count_pixels(ring, starts, 20, 20) == expected.sum()
+    pieces = np.zeros((20, 20), np.uint32)
+    for row in range(0, 20, 7):
+        for col in range(0, 20, 7):
+            window = np.zeros((7, 7), np.uint32)
+            fill_polygon(window, row, col, ring, starts, np.uint32(3))
+            pieces[row : row + 7, col : col + 7] = window[: 20 - row, : 20 - col]
+    np.testing.assert_array_equal(pieces, labels)
+
+
+def test_cells_over_many_blocks_and_over_one_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polygons in no order; what is drawn doesn't depend on the blocks, and a later cell lies over an earlier one."""
+    rng = np.random.default_rng(0)
+    shapes = []
+    for x, y in rng.uniform((0, 0), (1800, 2400), (300, 2)):
+        angle = np.sort(rng.uniform(0, 2 * np.pi, 12))
+        ring = np.stack([x + 60 * np.cos(angle), y + 90 * np.sin(angle)], axis=1)
+        shapes.append({"type": "Polygon", "coordinates": [ring.tolist()]})
+    (tmp_path / "x.json").write_text(json.dumps(shapes))
+    whole = load_overlay(tmp_path / "x.json", SLIDE)
+    from studio.cellseg import measure
+
+    monkeypatch.setattr(measure.windows, "__defaults__", (512,))
+    pieces = load_overlay(tmp_path / "x.json", SLIDE)
+    np.testing.assert_array_equal(whole.masks, pieces.masks)
+    assert whole.cells == pieces.cells == 300
+    last = np.array(shapes[-1]["coordinates"][0]).mean(axis=0)
+    assert whole.masks[int(last[1] / 2), int(last[0] / 2)] == 300
+
+
+def test_polygons_that_cover_everything_over_and_over_are_refused(tmp_path: Path) -> None:
+    everything = {"type": "Polygon", "coordinates": [square(0, 0, 2400)]}
+    (tmp_path / "x.json").write_text(json.dumps([everything] * 40))
+    with pytest.raises(ResultFileError, match=r"x\.json holds polygons that lie over one another"):
+        load_overlay(tmp_path / "x.json", SLIDE)
 
 
 def test_polygons_with_too_many_sides_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +17,6 @@ IMAGES = (".tif", ".tiff", ".png", ".npy")
 ZARR = (".zarr",)
 SUFFIXES = (*GEOJSON, *IMAGES, *ZARR)
 """Names that `load_overlay` takes, besides result files (`.zip`)."""
-
-IN_MEMORY_BYTES = 256 << 20
-"""Larger masks are moved into a result file of their own in the scratch folder, which gives them a pyramid."""
 
 
 def is_overlay(path: Path) -> bool:
@@ -40,7 +35,8 @@ def load_overlay(path: str | Path, slide: WSI, progress: Progress | None = None)
 
     Label images must cover the whole slide at some resolution, unless they
     say where they lie (OME-Zarr). Polygons are in slide pixels. Nothing is
-    executed: pickled arrays are refused.
+    executed: pickled arrays are refused. Memory stays bounded; what is large
+    goes through a nameless result file in the scratch folder.
 
     Args:
         path: a file in one of `SUFFIXES`, or a result file.
@@ -63,31 +59,13 @@ def load_overlay(path: str | Path, slide: WSI, progress: Progress | None = None)
     if name.endswith(GEOJSON):
         from studio.cellseg.imports.polygons import read_polygons
 
-        return _settled(read_polygons(path, slide, progress), progress)
+        return read_polygons(path, slide, progress)
     if name.endswith(ZARR) or (path.is_dir() and not name.endswith(IMAGES)):
         from studio.cellseg.imports.zarrlabels import read_zarr
 
-        return _settled(read_zarr(path, slide, progress), progress)
+        return read_zarr(path, slide, progress)
     if name.endswith(IMAGES):
         from studio.cellseg.imports.labelimage import read_image
 
-        return _settled(read_image(path, slide, progress), progress)
+        return read_image(path, slide, progress)
     raise UsageError(f"{path.name} can't be shown as cells. Files that can end with {', '.join(SUFFIXES)} or .zip.")
-
-
-def _settled(segmentation: Segmentation, progress: Progress) -> Segmentation:
-    """The cells measured, and large masks in a result file that goes when it is closed."""
-    from studio.cellseg.result import Segmentation
-
-    if segmentation.labels.nbytes <= IN_MEMORY_BYTES:
-        segmentation.calculate_centroids(progress=progress)
-        return segmentation
-    with tempfile.TemporaryDirectory(prefix="studio-overlay-") as folder:
-        path = segmentation.save(Path(folder) / "overlay-masks.zip", progress=progress)
-        segmentation.close()
-        # The open file outlives its name, so that nothing is left behind whatever happens. Where a system
-        # doesn't allow that (Windows), the temporary folder stays until somebody clears it.
-        settled = Segmentation.load(path)
-        with contextlib.suppress(OSError):
-            path.unlink()
-        return settled

@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.cellseg.imports.fill import fill_polygon
 from studio.cellseg.imports.jsonstream import JsonStream
 from studio.cellseg.imports.placing import imported
-from studio.cellseg.scratch import whole_array
+from studio.cellseg.imports.settle import through_file
+from studio.cellseg.imports.spool import Rings, Spool
+from studio.cellseg.measure import windows
 from studio.cellseg.source import MaskGeometry
 from studio.errors import ResultFileError
 
 if TYPE_CHECKING:
     from studio.cellseg.result import Segmentation
+    from studio.cellseg.resultwrite import ResultWriter
     from studio.core.jobs import Progress
     from studio.slide import WSI
 
@@ -39,9 +41,6 @@ _FARTHEST = 1e8
 _MOST_DEPTH = 8
 _CHARS_PER_STEP = 1 << 20
 
-Rings = list[NDArray[np.float64]]
-"""A polygon: its outside, then its holes, each (n, 2) x, y."""
-
 
 @dataclass(slots=True)
 class Feature:
@@ -53,49 +52,36 @@ class Feature:
 
 
 def read_polygons(path: Path, slide: WSI, progress: Progress) -> Segmentation:
-    """Draw all cells of a GeoJSON file into masks for a slide."""
-    from studio.cellseg.result import Segmentation
-
+    """Draw all cells of a GeoJSON file into masks for a slide, block by block."""
     scale = max(1.0, MPP / slide.mpp) if slide.mpp else 1.0
-    cols, rows = (max(1, -(-side // scale)) for side in slide.size)
-    shape = (int(rows), int(cols))
+    shape = (int(-(-slide.size[1] // scale)) or 1, int(-(-slide.size[0] // scale)) or 1)
     place = MaskGeometry(shape, scale, scale, 0.0, 0.0, slide.mpp * scale if slide.mpp else None)
-    labels = whole_array(shape, np.uint32, f"The masks of {path.name}")
     dot_px = max(2.0, DOT_UM / place.mpp) if place.mpp else 8.0
-    count = outside = 0
-    for cell in _cells(path, dot_px * scale, progress):
-        filled = _draw(labels, cell, scale, count + 1)
-        if filled < 0:
-            raise ResultFileError(f"{path.name} holds a polygon with too many sides to be a cell.")
-        count += filled > 0
-        outside += filled == 0
-    if not count:
-        raise ResultFileError(
-            f"{path.name} holds {outside:,} cells, but none of them lies on {slide.name} ({slide.size[0]:,} × "
-            f"{slide.size[1]:,} px). Is it of another slide, or in other units than slide pixels?"
-            if outside
-            else f"{path.name} holds no polygons or points."
-        )
-    return Segmentation(labels, meta=imported(path, slide), geometry=place)
+    with Spool(shape) as spool:
+        try:
+            for cell in _cells(path, dot_px * scale, progress):
+                spool.add([[ring / scale for ring in rings] for rings in cell])
+        except ResultFileError as error:
+            raise error if path.name in str(error) else ResultFileError(f"{path.name} {error}.") from error
+        if not spool.cells:
+            raise _nothing(path, slide, spool.outside)
+        progress.start(sum(1 for _ in windows(shape)), "Drawing cells")
+
+        def fill(writer: ResultWriter) -> None:
+            for row, col, rows, cols in windows(shape):
+                writer.write_labels(row, col, spool.draw(row, col, rows, cols))
+                progress.advance()
+
+        return through_file(place, imported(path, slide), fill, progress)
 
 
-def _draw(labels: NDArray[np.uint32], cell: list[Rings], scale: float, number: int) -> int:
-    """Draw a cell's parts; how many pixels it has, at least 1 if it lies on the mask; -1 if that can't be."""
-    filled = 0
-    for rings in cell:
-        points = np.concatenate(rings) / scale
-        starts = np.cumsum([0, *(len(ring) for ring in rings)])
-        part = int(fill_polygon(labels, points, starts, np.uint32(number)))
-        if part < 0:
-            return -1
-        filled += part
-    if filled == 0:
-        # Smaller than a pixel: the one it lies in.
-        x, y = (int(value) for value in np.floor(cell[0][0].mean(axis=0) / scale))
-        if 0 <= y < labels.shape[0] and 0 <= x < labels.shape[1]:
-            labels[y, x] = number
-            filled = 1
-    return filled
+def _nothing(path: Path, slide: WSI, outside: int) -> ResultFileError:
+    if not outside:
+        return ResultFileError(f"{path.name} holds no polygons or points.")
+    return ResultFileError(
+        f"{path.name} holds {outside:,} cells, but none of them lies on {slide.name} ({slide.size[0]:,} × "
+        f"{slide.size[1]:,} px). Is it of another slide, or in other units than slide pixels?"
+    )
 
 
 def _cells(path: Path, dot_px: float, progress: Progress) -> Iterator[list[Rings]]:

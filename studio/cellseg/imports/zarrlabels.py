@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studio.cellseg.imports.labelimage import Piece, collect
+from studio.cellseg.imports.labelimage import PROBLEMS
 from studio.cellseg.imports.placing import imported, whole_slide
-from studio.cellseg.measure import windows
+from studio.cellseg.imports.settle import check_shape, from_array
 from studio.cellseg.source import MaskGeometry
 from studio.errors import ResultFileError
 
@@ -33,10 +32,9 @@ def read_zarr(path: Path, slide: WSI, progress: Progress) -> Segmentation:
     """The labels of an OME-Zarr image, or of its first label image, at full resolution."""
     import zarr
 
-    problems = (KeyError, ValueError, TypeError, IndexError, AttributeError, OSError, RuntimeError)
     try:
         return _read(zarr.open(path, mode="r"), path, slide, progress)
-    except problems as error:
+    except PROBLEMS as error:
         raise ResultFileError(
             f"{path.name} can't be read as OME-Zarr labels ({error or type(error).__name__})."
         ) from error
@@ -44,8 +42,6 @@ def read_zarr(path: Path, slide: WSI, progress: Progress) -> Segmentation:
 
 def _read(node: Any, path: Path, slide: WSI, progress: Progress) -> Segmentation:
     import zarr
-
-    from studio.cellseg.result import Segmentation
 
     image: dict[str, Any] | None = None
     if isinstance(node, zarr.Group):
@@ -60,17 +56,20 @@ def _read(node: Any, path: Path, slide: WSI, progress: Progress) -> Segmentation
     others = node.shape[:-2]
     if node.ndim < 2 or math.prod(others) != 1:
         raise ResultFileError(f"{path.name} has the shape {node.shape}; a label image has rows and columns only.")
-    shape = (int(node.shape[-2]), int(node.shape[-1]))
-
-    def pieces() -> Iterator[Piece]:
-        for row, col, rows, cols in windows(shape):
-            part = node[(*(0 for _ in others), slice(row, row + rows), slice(col, col + cols))]
-            yield row, col, np.asarray(part)
-
-    count = sum(1 for _ in windows(shape))
-    labels = collect(path, shape, pieces, count, progress)
+    array = _Plane(node) if others else node
+    shape = check_shape(path, node.shape[-2:])
     place = _placed(image, shape, slide) if image else None
-    return Segmentation(labels, meta=imported(path, slide), geometry=place or whole_slide(path, shape, slide))
+    return from_array(path, array, place or whole_slide(path, shape, slide), imported(path, slide), progress)
+
+
+class _Plane:
+    """The rows and columns of an array whose other dimensions have one entry."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __getitem__(self, key: tuple[slice, slice]) -> Any:
+        return self._array[(*(0 for _ in self._array.shape[:-2]), *key)]
 
 
 def _label_group(group: Any, path: Path) -> tuple[Any, dict[str, Any]]:
