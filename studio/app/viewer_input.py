@@ -24,35 +24,30 @@ class ViewerInput:
         self._camera = camera
         self._area: Rect = (0.0, 0.0, 0.0, 0.0)
         self._position = (-math.inf, -math.inf)
+        self._covered = False
         self._held: int | None = None
         self._grabbed_slide = (0.0, 0.0)
         self._last_click: tuple[float, float, float] | None = None
 
     @property
     def pointer(self) -> tuple[float, float] | None:
-        """The pointer in window coordinates while it is over the slide's area."""
-        return self._position if self._inside() else None
+        """The pointer in window coordinates while it is over the slide and nothing that floats above it."""
+        return self._position if self._inside() and not self._covered else None
 
     @property
     def dragging(self) -> bool:
         """Whether the slide is held."""
         return self._held is not None
 
-    def follow(self, events: Sequence[Event], area: Rect) -> None:
-        """Take note of where the pointer goes. `area` (window coordinates) is where the slide is drawn."""
-        self._area = area
-        for event in events:
-            if isinstance(event, MouseMove):
-                self._position = (event.x, event.y)
-
     def handle(self, events: Sequence[Event], area: Rect, *, gui_has_mouse: bool, now_s: float) -> bool:
         """Move the camera as this frame's events say. Whether it moved.
 
-        With `gui_has_mouse` nothing begins; a drag that began over the slide
-        goes on wherever the pointer is.
+        `area` (window coordinates) is where the slide is drawn. With
+        `gui_has_mouse` nothing begins; a drag that began over the slide goes on
+        wherever the pointer is.
         """
         before = self._camera.view.rect_slide
-        self._area = area
+        self._area, self._covered = area, gui_has_mouse and self._held is None
         for event in events:
             match event:
                 case MouseMove(x=x, y=y):

@@ -7,7 +7,7 @@ import pytest
 from studio.app.camera import NOTCH, Camera
 from studio.app.viewer_input import DOUBLE_CLICK_S, LEFT, MIDDLE, ViewerInput
 from studio.document import Document
-from studio.gui.events import Event, Focus, MouseButton, MouseMove, Wheel
+from studio.gui.events import OUTSIDE, Event, Focus, MouseButton, MouseMove, Wheel
 
 AREA = (280.0, 24.0, 1000.0, 800.0)
 RIGHT = 1
@@ -137,8 +137,10 @@ def test_a_drag_ends_when_the_window_loses_the_keyboard(hand: Hand) -> None:
     assert not hand.do(MouseMove(550, 350))
 
 
-def test_the_pointer_is_known_before_the_frame_is_drawn(hand: Hand) -> None:
-    hand.input.follow([MouseMove(500, 300)], AREA)
+def test_the_pointer_is_known_while_it_is_over_the_bare_slide(hand: Hand) -> None:
+    hand.do(MouseMove(500, 300))
     assert hand.input.pointer == (500, 300)
-    hand.input.follow([MouseMove(-1, -1)], AREA)
+    hand.do(gui_has_mouse=True)
+    assert hand.input.pointer is None
+    hand.do(MouseMove(*OUTSIDE))
     assert hand.input.pointer is None

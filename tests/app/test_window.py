@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import glfw
@@ -15,22 +14,11 @@ import pytest
 from studio.app.window import Window, _labelled_key
 
 
-@pytest.fixture
-def window(gl: object, monkeypatch: pytest.MonkeyPatch) -> Iterator[Window]:
-    """On the null platform; `gl` skips where there is none."""
-    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PYOPENGL_PLATFORM", "osmesa")
-    window = Window((300, 200), visible=False)
-    yield window
-    glfw.destroy_window(window._handle)  # GLFW itself belongs to `gl`
-
-
 def test_it_has_a_context_and_a_size(window: Window) -> None:
     from OpenGL import GL
 
     assert (GL.glGetIntegerv(GL.GL_MAJOR_VERSION), GL.glGetIntegerv(GL.GL_MINOR_VERSION)) >= (3, 3)
-    assert window.size == window.framebuffer == (300, 200)
+    assert window.size == window.framebuffer == (900, 600)
     assert window.content_scale >= 1
     assert not window.closing
 
