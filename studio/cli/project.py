@@ -20,6 +20,7 @@ EXAMPLES = f"""
 {PROG} project create cohort/ --slides /data/slides --annotations clinical.csv
 {PROG} project segment cohort/ --diam-um 10 --otsu --buffer /fast/disk
 {PROG} project segment cohort/ --preset tuned.json --filter site=lung --filter site=liver
+{PROG} project segment cohort/ --scheduler tcp://head-node:8786
 {PROG} project extract cohort/ --tile-px 96 --tile-um 40x
 {PROG} project report cohort/ --json
 """
@@ -81,6 +82,7 @@ def _add_cohort_options(parser: argparse.ArgumentParser) -> None:
     add("--buffer-gb", type=number("the size"), metavar="GB", help="room for these copies (default 50)")
     add("--overwrite", action="store_true", help="replace results that are there")
     add("--no-isolation", action="store_true", help="work in this process; a crash then ends everything")
+    add("--scheduler", metavar="S", help="work on Dask: the address of a scheduler, or local for this machine's cores")
     add("--mpp", type=positive_mpp, metavar="M", help="micrometres per pixel of slides that don't say")
 
 
@@ -169,6 +171,7 @@ def _cohort_options(args: argparse.Namespace) -> dict[str, Any]:
         "buffer": args.buffer,
         "overwrite": args.overwrite,
         "isolate": not args.no_isolation,
+        "scheduler": args.scheduler,
         "mpp": args.mpp,
     }
 

@@ -161,6 +161,7 @@ class Project:
         dest: str | Path | None = None,
         overwrite: bool = False,
         isolate: bool = False,
+        scheduler: Any = None,
         progress: Progress | None = None,
         show_progress: bool | None = None,
         **settings: Any,
@@ -186,6 +187,8 @@ class Project:
             overwrite: replace results that are there.
             isolate: work in a process of its own, so that a crash costs one slide. Scripts then need the usual
                 `if __name__ == "__main__":`.
+            scheduler: work on a Dask cluster: `'local'` for the cores of this machine (needs that line, too), the
+                address of a scheduler, or a `distributed.Client`. The cells are the same; see SCALING.md.
             progress: told of the steps; what its `advance` raises stops the work, which can be gone on with.
             show_progress: a bar on stderr; None: where that is a terminal.
             **settings: as in `studio.cellseg.segment_slide`.
@@ -209,7 +212,7 @@ class Project:
             overwrite=overwrite,
         )
         slides = self.slides(filters, filter_blank)
-        how = Running(_path(buffer), buffer_gb, isolate)
+        how = Running(_path(buffer), buffer_gb, isolate, scheduler)
         return self._run(step, slides, how, shown(progress, show_progress))
 
     def extract_cells(
@@ -234,6 +237,7 @@ class Project:
         buffer_gb: float = DEFAULT_GB,
         overwrite: bool = False,
         isolate: bool = False,
+        scheduler: Any = None,
         progress: Progress | None = None,
         show_progress: bool | None = None,
     ) -> Report:
@@ -259,6 +263,7 @@ class Project:
             buffer_gb: room that the copies may take there.
             overwrite: replace what is there.
             isolate: work in a process of its own; see `cell_segmentation`.
+            scheduler: work on a Dask cluster, one task a slide; see `cell_segmentation`.
             progress: told of cells; what its `advance` raises stops the work.
             show_progress: a bar on stderr; None: where that is a terminal.
 
@@ -293,7 +298,7 @@ class Project:
             overwrite=overwrite,
         )
         slides = self.slides(filters, filter_blank)
-        how = Running(_path(buffer), buffer_gb, isolate)
+        how = Running(_path(buffer), buffer_gb, isolate, scheduler)
         return self._run(step, slides, how, shown(progress, show_progress))
 
     def report(self) -> Report:
@@ -306,7 +311,8 @@ class Project:
         outcomes: list[Outcome] = []
         try:
             with shown as progress, closing(run_step(step, slides, progress, how)) as running:
-                outcomes.extend(running)
+                for outcome in running:
+                    outcomes.append(outcome)  # noqa: PERF402 - what there is when it is stopped counts
         except (JobCancelled, KeyboardInterrupt):
             make_report(self.root, self.name, self.slides(), step.masks, outcomes)
             raise

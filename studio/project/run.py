@@ -13,7 +13,7 @@ from typing import Any
 
 from studio.core.jobs import JobState, Progress
 from studio.core.worker import BATCH_NICE, Worker
-from studio.errors import JobCancelled, StudioError
+from studio.errors import JobCancelled, StudioError, UsageError
 from studio.project.buffer import DEFAULT_GB, SlideBuffer, slide_bytes
 from studio.project.outcomes import DONE, FAILED, STOPPED, Outcome, save_outcome
 from studio.project.slides import ProjectSlide
@@ -73,6 +73,8 @@ class Running:
     """Room for the copies."""
     isolate: bool = False
     """Work in a process of its own, whose crash costs one slide."""
+    scheduler: Any = None
+    """Work on a Dask cluster; see `studio.project.cluster`."""
 
 
 _PLAIN = Running()
@@ -85,9 +87,12 @@ def run_step(
 
     `progress` is told of each slide's steps; what its `advance` raises ends everything.
     """
+    if how.scheduler is not None:
+        yield from _on_cluster(step, slides, progress, how)
+        return
     todo: list[ProjectSlide] = []
     for slide in slides:
-        outcome = _settled(step, slide)
+        outcome = settled(step, slide)
         if outcome is None:
             todo.append(slide)
         else:
@@ -105,10 +110,21 @@ def run_step(
             cohort.finish(number)
 
 
-def _settled(step: Step, slide: ProjectSlide) -> Outcome | None:
+def _on_cluster(
+    step: Step, slides: Sequence[ProjectSlide], progress: Progress, how: Running
+) -> Generator[Outcome, None, None]:
+    from studio.project.cluster import cluster, run_step_on
+
+    if how.buffer is not None:
+        raise UsageError("On a cluster the workers read the slides where they are: leave the buffer out.")
+    with cluster(how.scheduler) as client:
+        yield from run_step_on(client, step, slides, progress)
+
+
+def settled(step: Step, slide: ProjectSlide) -> Outcome | None:
     """The outcome of a slide that there is nothing to do for."""
     if slide.problem or slide.path is None:
-        return _failed(step, slide, slide.problem)
+        return failed_outcome(step, slide, slide.problem)
     try:
         return step.before(slide)
     except StudioError as error:
@@ -118,21 +134,28 @@ def _settled(step: Step, slide: ProjectSlide) -> Outcome | None:
 def _outcome(step: Step, slide: ProjectSlide, local: Path, progress: Progress, call: Call) -> Outcome:
     try:
         title = f"{step.name} {slide.name}"
-        values = call(progress, step.target, step.arguments(slide, local), title)
-        outcome = Outcome(slide.name, step.name, DONE, "", values, recorded(step, slide))
-        save_outcome(step.root, outcome)
+        return done_outcome(step, slide, call(progress, step.target, step.arguments(slide, local), title))
     except (JobCancelled, KeyboardInterrupt):
         save_outcome(step.root, Outcome(slide.name, step.name, STOPPED, "It was stopped, and goes on when run again."))
         raise
     except StudioError as error:
-        return _failed(step, slide, str(error))
+        return failed_outcome(step, slide, str(error))
     except Exception as error:
         log.exception("%s of %s", step.name, slide.name)
-        return _failed(step, slide, f"Unexpected {type(error).__name__}: {error}. The details are in the log file.")
+        return failed_outcome(
+            step, slide, f"Unexpected {type(error).__name__}: {error}. The details are in the log file."
+        )
+
+
+def done_outcome(step: Step, slide: ProjectSlide, values: dict[str, Any]) -> Outcome:
+    """The outcome of work that is done, remembered in the project. Raises RunError where that can't be written."""
+    outcome = Outcome(slide.name, step.name, DONE, "", values, recorded(step, slide))
+    save_outcome(step.root, outcome)
     return outcome
 
 
-def _failed(step: Step, slide: ProjectSlide, message: str) -> Outcome:
+def failed_outcome(step: Step, slide: ProjectSlide, message: str) -> Outcome:
+    """The outcome of work that failed, remembered where that can be written."""
     log.warning("%s of %s: %s", step.name, slide.name, message)
     outcome = Outcome(slide.name, step.name, FAILED, message)
     try:

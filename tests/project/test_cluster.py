@@ -1,0 +1,154 @@
+"""A cohort on a Dask cluster: the same bytes as on one machine, also when workers die."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.cellseg.share import SharedRun
+from studio.core.jobs import NullProgress
+from studio.errors import JobCancelled, RunError, UsageError
+from studio.extract import read_examples
+from studio.project import Project, cluster
+from tests.project.conftest import CROPS, PARAMS
+
+distributed = pytest.importorskip("distributed", reason="Dask (pip install 'studio-wsi[distributed]')")
+
+SMALL = PARAMS | {"window_size": 128}
+"""Blocks of 128 working pixels: 12 or so a slide."""
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with (
+        distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as local,
+        distributed.Client(local) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def ranges_of_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "RANGE_BLOCKS", 3)
+
+
+def same_results(made: Project, expected: Project) -> bool:
+    return all(
+        (made.masks_dir / f"{name}-masks.zip").read_bytes() == (expected.masks_dir / f"{name}-masks.zip").read_bytes()
+        for name in CROPS
+    )
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory, crops: Path) -> Project:
+    project = Project.create(tmp_path_factory.mktemp("alone") / "project", crops)
+    assert not project.cell_segmentation(**SMALL, mpp=0.5).failed
+    return project
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ranges_of_three")
+def test_the_same_bytes_though_a_worker_is_killed_in_the_middle(project: Project, alone: Project, client: Any) -> None:
+    def kill_one() -> None:
+        """Wait for finished blocks, then take away a worker that is at work."""
+        while not list(project.masks_dir.glob(".*/*/blocks/*.block")):
+            threading.Event().wait(0.01)
+        busy = [address for address, keys in client.processing().items() if keys]
+        pids = client.run(os.getpid)
+        killed.append(pids[(busy or list(pids))[0]])
+        os.kill(killed[0], signal.SIGKILL)
+
+    killed: list[int] = []
+    thread = threading.Thread(target=kill_one, daemon=True)
+    thread.start()
+    report = project.cell_segmentation(**SMALL, mpp=0.5, scheduler=client)
+    thread.join(10)
+    assert killed
+    assert not report.failed
+    assert same_results(project, alone)
+    assert list(project.masks_dir.glob(".*")) == []
+    # All blocks were there when the last task of each slide began.
+    for row in report.outcomes:
+        assert row.values["resumed_blocks"] > 3
+
+
+@pytest.mark.slow
+def test_extraction_and_bad_slides(done: Project, client: Any) -> None:
+    (done.root / "slides" / "bad.svs").write_bytes(b"no slide")
+    report = done.cell_segmentation(**PARAMS, mpp=0.5, scheduler=client)
+    assert {outcome.slide: outcome.status for outcome in report.outcomes} == {
+        **dict.fromkeys(CROPS, "skipped"),
+        "bad": "failed",
+    }
+    assert "not a slide" in report.failed[0].message
+    report = done.extract_cells(48, "20x", scheduler=client)
+    assert [outcome.slide for outcome in report.failed] == ["bad"]
+    for name in CROPS:
+        records = list(read_examples(done.root / "tfrecords" / f"{name}.tfrecords"))
+        assert len(records) == done.segmentation(name).cells
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ranges_of_three")
+def test_stopping_keeps_blocks_and_the_same_call_goes_on(project: Project, alone: Project, client: Any) -> None:
+    class Stop(NullProgress):
+        def advance(self, steps: int = 1, message: str | None = None) -> None:
+            if message and "0 of" not in message:
+                raise JobCancelled
+
+    with pytest.raises(JobCancelled):
+        project.cell_segmentation(**SMALL, mpp=0.5, scheduler=client, progress=Stop())
+    while any(client.processing().values()):
+        threading.Event().wait(0.05)
+    assert not project.cell_segmentation(**SMALL, mpp=0.5, scheduler=client).failed
+    assert same_results(project, alone)
+
+
+@pytest.mark.slow
+def test_workers_that_offer_gpus_get_one_task_each(done: Project) -> None:
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, dashboard_address=None, resources={"GPU": 1}
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        assert client.run_on_scheduler(cluster.offers_gpus)
+        assert not done.extract_cells(48, "20x", scheduler=client).failed
+
+
+def test_a_scheduler_that_is_not_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT_S", 1)
+    with pytest.raises(RunError, match="No Dask scheduler answers"):
+        project.cell_segmentation(**PARAMS, scheduler="tcp://127.0.0.1:9")
+    with pytest.raises(UsageError, match="leave the buffer out"):
+        project.cell_segmentation(**PARAMS, scheduler="local", buffer="x")
+
+
+def test_workers_use_their_own_threads_unless_told() -> None:
+    run = SharedRun("s", None, None, {"workers": 0}, None, "o")
+    assert cluster.with_threads({"run": run}, 3)["run"].params == {"workers": 3}
+    assert cluster.with_threads({"params": {"workers": 2}}, 3)["params"] == {"workers": 2}
+    assert cluster.with_threads({"options": {}}, 3)["options"] == {"workers": 3}
+
+
+def test_helpers_skip_what_is_done(project: Project, alone: Project) -> None:
+    from studio.cellseg.share import count_blocks, do_blocks
+
+    step = {"params": {**alone.segmentation("left").meta["params"], "workers": 1, "window": 128, "backend": "torch"}}
+    left = next(slide for slide in project.slides() if slide.name == "left")
+    out = project.masks_dir / "left-masks.zip"
+    project.masks_dir.mkdir()
+    run = SharedRun(str(left.path), None, None, step["params"], None, str(out))
+    todo, total = count_blocks(NullProgress(), run=run)
+    assert todo == total > 6
+    assert do_blocks(NullProgress(), run=run, first=0, stop=4) == 4
+    assert count_blocks(NullProgress(), run=run) == (total - 4, total)
+    assert do_blocks(NullProgress(), run=run, first=2, stop=6) == 2
+    shutil.rmtree(project.masks_dir)
