@@ -55,6 +55,11 @@ class StageTimes:
                 self.cpu_s[stage] += time.thread_time() - cpu
                 self.counts[stage] += 1
 
+    def count(self, what: str, number: int = 1) -> None:
+        """Count something."""
+        with self._lock:
+            self.counts[what] += number
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
@@ -203,7 +208,7 @@ class Pipeline:
         x = np.stack([future.result() for _, future in batch])
         with self.times.measure("network"):
             y = self.network.forward(x)
-        self.times.counts["tiles"] += len(batch)
+        self.times.count("tiles", len(batch))
         for (tile, _), output in zip(batch, y, strict=False):
             self._store.put(tile, np.ascontiguousarray(output, dtype=np.float32))
 
@@ -217,10 +222,12 @@ class Pipeline:
                 self._store, plan.lattice, task.tiles, task.rect, plan.params.cellprob_threshold, plan.where
             )
         self._store.unpin(task.tiles)
+        self.times.count("piece_px", piece.inside.size)
+        self.times.count("foreground_px", int(np.count_nonzero(piece.inside)))
         with self.times.measure("dynamics"):
             found = segment_block(piece, task.core, plan.grid.bounds, plan.params, task.halo, plan.where)
         if isinstance(found, HaloTooSmall):
-            self.times.counts["redone"] += 1
+            self.times.count("redone")
             log.debug("block %s: halo %d too small, %d next", task.core, task.halo, found.halo)
             self._again.append((task.core, found.halo))
             self._slots.release()

@@ -39,6 +39,7 @@ COMMANDS = (
     Command("export", "write cells in another program's format: GeoJSON, CSV, OME-Zarr, TIFF …", "studio.cli.export"),
     Command("extract", "write an image of each cell, as TFRecords or pictures", "studio.cli.extract"),
     Command("project", "segment and extract a whole cohort of slides", "studio.cli.project"),
+    Command("bench", "measure what segmenting a slide costs here", "studio.cli.bench"),
     Command("models", "list, download, train and evaluate models", "studio.cli.models"),
     Command("completion", "print a script that completes commands in your shell", "studio.cli.completion"),
 )

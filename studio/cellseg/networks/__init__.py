@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("auto", "torch", "torch-bf16", "openvino", "openvino-bf16")
 
-__all__ = ["BACKENDS", "Network", "load_network", "shared_network"]
+__all__ = ["BACKENDS", "Network", "load_module", "load_network", "shared_network"]
 
 _KEPT = 2
 _loaded: OrderedDict[tuple[Any, ...], Network] = OrderedDict()
@@ -73,7 +73,7 @@ def load_network(
         raise UsageError(f"Unknown back end {backend!r}; choose from {', '.join(BACKENDS)}.")
     if tile_px < 16 or tile_px % 16 or batch < 1:
         raise UsageError(f"Network tiles must be a multiple of 16 px, not {tile_px}, and a batch at least 1.")
-    state = _read_state(info)
+    state = load_module(info)
     device = _pick_device(device)
     openvino = importlib.util.find_spec("openvino") is not None
     if backend == "auto":
@@ -115,7 +115,7 @@ def shared_network(info: ModelInfo, params: SegmentParams, progress: Progress | 
     return network
 
 
-def _read_state(info: ModelInfo) -> Any:
+def load_module(info: ModelInfo) -> Any:
     """The network in evaluation mode; reading weights can't run code (`weights_only`)."""
     import pickle
 

@@ -1,0 +1,229 @@
+"""What segmenting costs, stage by stage, against the bare network and against Cellpose's own `eval`."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.cellseg.flowfield import TileInputs
+from studio.cellseg.lattice import Rect
+from studio.cellseg.networks import Network, load_module, shared_network
+from studio.cellseg.networks.blobs import BlobNetwork
+from studio.cellseg.params import SegmentParams
+from studio.cellseg.plan import Plan, make_plan
+from studio.cellseg.reference import Reference, best_overlaps, cellpose_eval
+from studio.cellseg.result import Segmentation
+from studio.cellseg.run import Outcome, Request, run_slide
+from studio.core.jobs import NullProgress, Progress
+from studio.core.worker import owned_cores
+from studio.slide import WSI
+
+if TYPE_CHECKING:
+    from studio.slide import ROI
+
+POOL_TILES = 64
+"""Different tiles that the bare network is timed with, over and over."""
+REFERENCE_PX = 4096
+"""Cellpose is run on at most this much by this much, in the middle of the region; it keeps all in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRequest:
+    """What to measure."""
+
+    params: SegmentParams
+    region_slide: tuple[float, float, float, float] | None = None
+    rois: Sequence[ROI] | None = None
+    cellpose: bool = True
+    """Whether to run Cellpose's `eval` as well."""
+    stand_in: bool = False
+    """A blob detector instead of the network: everything else at the slide's full size, in little time."""
+
+
+def bench_segment(slide: WSI, request: BenchRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """Run a slide or a region of it, then the bare network on as many tiles, then Cellpose's `eval`.
+
+    Returns:
+        plain values: mpx (working megapixels), network_s, total_s, ratio_to_network, cellpose_eval_s,
+        speedup_vs_cellpose (both on the same pixels), peak_rss_mb, stages (wall and CPU seconds, and CPU seconds a
+        megapixel), and more. Loading the network and compiling come before all clocks.
+    """
+    progress = progress or NullProgress()
+    params = request.params
+    plan = make_plan(slide, params, request.region_slide, request.rois)
+    network: Network
+    if request.stand_in:
+        network = BlobNetwork(params.network_px, params.batch)
+    else:
+        network = shared_network(plan.model, params, progress)
+    _warm_up(slide, plan, network)
+    bare_before = _bare_forward(plan, network, POOL_TILES)
+    with tempfile.TemporaryDirectory(prefix="studio-bench-") as folder:
+        out = Path(folder) / "bench-masks.zip"
+        cpu = time.process_time()
+        outcome = run_slide(slide, Request(params, out, request.region_slide, request.rois), progress, network)
+        cpu = time.process_time() - cpu
+        tiles = outcome.times.counts["tiles"]
+        bare = _bare_forward(plan, network, tiles)
+        report = _report(plan, network, outcome, cpu, bare, bare_before)
+        if request.cellpose and not request.stand_in:
+            progress.start(0, "Cellpose on the same pixels")
+            report |= _against_cellpose(plan, network, outcome, params)
+    return report
+
+
+def _warm_up(slide: WSI, plan: Plan, network: Network) -> None:
+    """Compile and touch everything once, on a corner of the region."""
+    scale, region = plan.grid.scale, plan.region
+    with tempfile.TemporaryDirectory(prefix="studio-bench-") as folder:
+        corner = (region.left * scale, region.top * scale, 200 * scale, 200 * scale)
+        run_slide(slide, Request(plan.params, Path(folder) / "warm.zip", corner), None, network)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bare:
+    tiles: int
+    wall_s: float
+    cpu_s: float
+
+
+def _bare_forward(plan: Plan, network: Network, tiles: int) -> _Bare:
+    """The network alone on so many of the region's tiles, read beforehand."""
+    wanted = plan.tiles_over(plan.region)
+    step = max(1, len(wanted) // POOL_TILES)
+    inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
+    pool = [inputs.read(tile) for tile in wanted[::step][:POOL_TILES]]
+    batches = [np.stack(pool[n : n + network.batch]) for n in range(0, len(pool), network.batch)]
+    network.forward(batches[0])
+    wall, cpu, done = time.perf_counter(), time.process_time(), 0
+    while done < tiles:
+        batch = batches[done // network.batch % len(batches)][: tiles - done]
+        network.forward(batch)
+        done += len(batch)
+    return _Bare(tiles, time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def _report(plan: Plan, network: Network, outcome: Outcome, cpu_s: float, bare: _Bare, before: _Bare) -> dict[str, Any]:
+    said = outcome.to_dict()
+    mpx = said["mpx"]
+    # The mean of before and after, weighed as they were measured: another program's load hits both alike.
+    per_tile = (bare.wall_s / bare.tiles + before.wall_s / before.tiles) / 2
+    network_s = per_tile * bare.tiles
+    stages = {
+        name: {**times, "cpu_s_per_mpx": times["cpu_s"] / mpx, "wall_s_per_mpx": times["wall_s"] / mpx}
+        for name, times in said["stages"].items()
+    }
+    return {
+        "slide": plan.slide.name,
+        "mpx": mpx,
+        "cells": outcome.cells,
+        "network_s": network_s,
+        "total_s": outcome.seconds,
+        "ratio_to_network": outcome.seconds / network_s,
+        "network_cpu_s": bare.cpu_s,
+        "total_cpu_s": cpu_s,
+        "cpu_ratio_to_network": cpu_s / bare.cpu_s,
+        "peak_rss_mb": outcome.peak_rss_mb,
+        "stages": stages,
+        "tiles": bare.tiles,
+        "tiles_needed": len(plan.tiles_over(plan.region)),
+        "blocks": said["blocks"],
+        "blocks_skipped": said["blocks_skipped"],
+        "blocks_redone": outcome.times.counts["redone"],
+        "foreground_share": outcome.times.counts["foreground_px"] / max(1, outcome.times.counts["piece_px"]),
+        "backend": network.backend,
+        "threads": plan.params.workers or owned_cores(),
+        "model": plan.params.model,
+        "diam_um": plan.params.diam_um,
+        "working_mpp": plan.grid.mpp,
+        "cellpose_eval_s": None,
+        "speedup_vs_cellpose": None,
+    }
+
+
+def _against_cellpose(plan: Plan, network: Network, outcome: Outcome, params: SegmentParams) -> dict[str, Any]:
+    region = plan.region
+    rows, cols = min(region.rows, REFERENCE_PX), min(region.cols, REFERENCE_PX)
+    top, left = region.top + (region.rows - rows) // 2, region.left + (region.cols - cols) // 2
+    rect = Rect(top, left, top + rows, left + cols)
+    reference = cellpose_eval(load_module(plan.model), plan, rect, threads=params.workers or owned_cores())
+    ours_s = outcome.seconds
+    if rect != region:
+        with tempfile.TemporaryDirectory(prefix="studio-bench-") as folder:
+            scale = plan.grid.scale
+            part = (left * scale + 0.01, top * scale + 0.01, cols * scale - 0.02, rows * scale - 0.02)
+            ours_s = run_slide(plan.slide, Request(params, Path(folder) / "part.zip", part), None, network).seconds
+    ours = _labels(outcome.out, plan, rect)
+    return {
+        "cellpose_eval_s": reference.seconds,
+        "cellpose_eval_cpu_s": reference.cpu_s,
+        "cellpose_mpx": rect.rows * rect.cols / 1e6,
+        "ours_s_there": ours_s,
+        "speedup_vs_cellpose": reference.seconds / ours_s,
+        "cells_against_cellpose": agreement(ours, reference, rect, plan),
+    }
+
+
+def _labels(path: Path, plan: Plan, rect: Rect) -> NDArray[np.int64]:
+    segmentation = Segmentation.load(path)
+    try:
+        return segmentation.read_labels(
+            0, rect.top - plan.region.top, rect.left - plan.region.left, rect.rows, rect.cols
+        ).astype(np.int64)
+    finally:
+        segmentation.close()
+
+
+def agreement(ours: NDArray[np.int64], reference: Reference, rect: Rect, plan: Plan) -> dict[str, Any]:
+    """How well our cells fit Cellpose's: overall, and those within a diameter of an edge between blocks.
+
+    Cells that the rectangle's own edge cuts are left out, where it isn't the slide's: Cellpose sees less there.
+    """
+    theirs = reference.masks
+    cut = np.ones(theirs.shape, bool)
+    at = [int(getattr(rect, side) != getattr(plan.grid.bounds, side)) for side in ("top", "bottom", "left", "right")]
+    cut[at[0] : theirs.shape[0] - at[1], at[2] : theirs.shape[1] - at[3]] = False
+    near = _near_edges(rect, plan, round(plan.model.diam_mean))
+    found = {}
+    for name, where in (("all", None), ("near_block_edges", near)):
+        kept, best = _counted(ours, theirs, cut, where)
+        back, best_back = _counted(theirs, ours, cut, where)
+        total = len(kept) + len(back)
+        found[name] = {
+            "ours": len(kept),
+            "cellpose": len(back),
+            "f1_50": (np.count_nonzero(best >= 0.5) + np.count_nonzero(best_back >= 0.5)) / max(1, total),
+            "matched_90": np.count_nonzero(best_back >= 0.9) / max(1, len(back)),
+        }
+    return found
+
+
+def _counted(
+    cells: NDArray[np.int64], others: NDArray[np.int64], cut: NDArray[np.bool_], near: NDArray[np.bool_] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    ids, best = best_overlaps(cells, others)
+    counted = ~np.isin(ids, np.unique(cells[cut]))
+    if near is not None:
+        counted &= np.isin(ids, np.unique(cells[near]))
+    return ids[counted], best[counted]
+
+
+def _near_edges(rect: Rect, plan: Plan, diameter_px: int) -> NDArray[np.bool_]:
+    """Pixels within a diameter of an edge between two blocks."""
+    near = np.zeros((rect.rows, rect.cols), bool)
+    region = plan.region
+    for core in plan.blocks:
+        for edge, inner in ((core.top, core.top > region.top), (core.bottom, core.bottom < region.bottom)):
+            if inner:
+                near[max(0, edge - diameter_px - rect.top) : max(0, edge + diameter_px - rect.top)] = True
+        for edge, inner in ((core.left, core.left > region.left), (core.right, core.right < region.right)):
+            if inner:
+                near[:, max(0, edge - diameter_px - rect.left) : max(0, edge + diameter_px - rect.left)] = True
+    return near
