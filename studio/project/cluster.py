@@ -55,7 +55,7 @@ def cluster(scheduler: Any) -> Iterator[Any]:
         return
     if scheduler == "local":
         with (
-            distributed.LocalCluster(threads_per_worker=1, dashboard_address=None) as local,
+            distributed.LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0") as local,
             distributed.Client(local) as client,
         ):
             yield client

@@ -28,7 +28,7 @@ SMALL = PARAMS | {"window_size": 128}
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     with (
-        distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None) as local,
+        distributed.LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address="127.0.0.1:0") as local,
         distributed.Client(local) as client,
     ):
         yield client
@@ -115,7 +115,7 @@ def test_stopping_keeps_blocks_and_the_same_call_goes_on(project: Project, alone
 def test_workers_that_offer_gpus_get_one_task_each(done: Project) -> None:
     with (
         distributed.LocalCluster(
-            n_workers=1, threads_per_worker=2, dashboard_address=None, resources={"GPU": 1}
+            n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0", resources={"GPU": 1}
         ) as local,
         distributed.Client(local) as client,
     ):
