@@ -181,7 +181,10 @@ def test_regions_of_interest(done: Project, tmp_path: Path) -> None:
     assert [outcome.slide for outcome in refused.failed] == ["left"]
     assert "regions" in refused.failed[0].message
     done.cell_segmentation(**PARAMS, mpp=0.5, rois=rois, overwrite=True)
-    assert done.segmentation("left").cells == inside
+    # The engine asks where a cell's flows end, extraction where its centroid lies: a few at the line may differ.
+    at_the_line = int((abs(everywhere[:, 0] - 200) < 10).sum())
+    assert at_the_line < inside / 4
+    assert abs(done.segmentation("left").cells - inside) <= at_the_line
     assert states(done.cell_segmentation(**PARAMS, mpp=0.5, rois=rois)) == dict.fromkeys(CROPS, "skipped")
 
 
