@@ -80,7 +80,7 @@ def _model(kind: Any, net: Any, diam_mean: float) -> Any:
 
 
 def best_overlaps(
-    cells: NDArray[np.integer], others: NDArray[np.integer]
+    cells: NDArray[np.integer[Any]], others: NDArray[np.integer[Any]]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The ids of `cells`, and the IoU of each with the cell of `others` that fits it best."""
     ids, dense = np.unique(cells, return_inverse=True)
