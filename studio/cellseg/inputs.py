@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from studio.cellseg.models import ModelInfo
 
 # Optical-density vectors of haematoxylin, eosin and a residual: Ruifrok & Johnston 2001,
-# Anal. Quant. Cytol. Histol. 23:291.
-_STAINS = np.array([[0.650, 0.704, 0.286], [0.072, 0.990, 0.105], [0.268, 0.570, 0.776]], dtype=np.float64)
-_STAINS /= np.linalg.norm(_STAINS, axis=1, keepdims=True)
-_HEMATOXYLIN_FROM_OD = np.ascontiguousarray(np.linalg.inv(_STAINS)[:, 0], dtype=np.float32)
-_OD_OF_BYTE = -np.log10((np.arange(256, dtype=np.float32) + 1.0) / 256.0)
+# Anal. Quant. Cytol. Histol. 23:291. The cell table's stain columns use them too.
+STAINS = np.array([[0.650, 0.704, 0.286], [0.072, 0.990, 0.105], [0.268, 0.570, 0.776]], dtype=np.float64)
+STAINS /= np.linalg.norm(STAINS, axis=1, keepdims=True)
+_HEMATOXYLIN_FROM_OD = np.ascontiguousarray(np.linalg.inv(STAINS)[:, 0], dtype=np.float32)
+OD_OF_BYTE = -np.log10((np.arange(256, dtype=np.float32) + 1.0) / 256.0)
 
 
 def to_channels(rgb: NDArray[np.uint8], mode: str) -> NDArray[np.float32]:
@@ -43,7 +43,7 @@ def to_channels(rgb: NDArray[np.uint8], mode: str) -> NDArray[np.float32]:
         out[0] = rgb.max(axis=2)
         out[1] = _mean(rgb)
     elif mode == "hematoxylin":
-        red, green, blue = (_OD_OF_BYTE[rgb[..., i]] for i in range(3))
+        red, green, blue = (OD_OF_BYTE[rgb[..., i]] for i in range(3))
         a, b, c = _HEMATOXYLIN_FROM_OD
         np.maximum(red * a + green * b + blue * c, 0, out=out[0])
         out[1] = (red + green + blue) * np.float32(1 / 3)

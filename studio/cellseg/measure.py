@@ -140,16 +140,18 @@ def measure_labels(
 
 
 def measure_source(source: ArraySource | ResultFile, progress: Progress) -> Measured:
-    """Measure the cells of a source; a file of ours has a row for each of its cells 1 to N.
+    """Measure the cells of a source; where it lists its cells 1 to N, with a row for each of them.
 
-    Raises ResultFileError where its masks have others.
+    Raises ResultFileError where the masks of a file of ours have others.
     """
     from studio.cellseg.resultfile import ResultFile
 
     shape = source.geometry.shape
     progress.start(-(-shape[0] // WINDOW) * -(-shape[1] // WINDOW), "Measuring cells")
     if not isinstance(source, ResultFile):
-        return measure_labels(source.read_labels, shape, advance=progress.advance)
+        measured = measure_labels(source.read_labels, shape, advance=progress.advance)
+        listed = source.cells if source.has_centroids else 0
+        return measured.spread(listed) if measured.largest <= listed else measured
     measured = measure_labels(source.read_labels, shape, occupied=source.occupied, advance=progress.advance)
     if source.foreign or source.cells < 0:
         return measured
@@ -189,7 +191,7 @@ def _run_starts(labels: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 @njit(cache=True, nogil=True)
-def _place(ids: NDArray[np.uint32], label: int) -> int:
+def place_in(ids: NDArray[np.uint32], label: int) -> int:
     """Index of a number in an ascending list that has it."""
     low, high = 0, ids.size - 1
     while low < high:
@@ -217,7 +219,7 @@ def _tally(labels, ids, top, left):  # type: ignore[no-untyped-def]
             if d != 0:
                 if d != last:
                     last = d
-                    k = _place(ids, d)
+                    k = place_in(ids, d)
                 x = np.int64(left + u)
                 row = sums[k]
                 row[_AREA] += 1
@@ -248,7 +250,7 @@ def _count_steps(sums, ids, a, b, c, d):  # type: ignore[no-untyped-def]
         count = 0
         for m in range(4):
             count += corners[m] == label
-        k = _place(ids, label)
+        k = place_in(ids, label)
         if count == 2 and not (a == d == label or b == c == label):
             sums[k, _STRAIGHT] += 1
         else:
@@ -310,7 +312,7 @@ def renumber(labels: NDArray[np.uint32], ids: NDArray[np.uint32], new: NDArray[n
                 continue
             if label != last:
                 last = label
-                k = _place(ids, label)
+                k = place_in(ids, label)
                 becomes = new[k] if ids[k] == label else np.uint32(0)
             out[y, x] = becomes
     return out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,7 @@ class Segmentation(Pictures):
         self._kept: KeptCells | None = None
         self._kept_rows: NDArray[np.bool_] | None = None
         self._outlines: Outlines | None = None
+        self._stains: dict[str, NDArray[np.float32]] = {}
         self._lock = threading.RLock()
 
     @classmethod
@@ -128,9 +129,9 @@ class Segmentation(Pictures):
         return self._source if isinstance(self._source, ResultFile) else None
 
     @property
-    def filtered(self) -> bool:
-        """Whether `apply_rois` took cells away."""
-        return self._kept is not None
+    def changed(self) -> bool:
+        """Whether cells were taken away or columns added since it was made or loaded."""
+        return self._kept is not None or bool(self._stains)
 
     @property
     def slide(self) -> str | None:
@@ -280,11 +281,30 @@ class Segmentation(Pictures):
 
     @property
     def stored_columns(self) -> dict[str, Callable[[], NDArray[Any]]]:
-        """Readers of the columns that the file has, by name."""
-        source = self._source
-        if not isinstance(source, ResultFile):
-            return {}
-        return {name: lambda name=name: self._rows(source.column(name)) for name in sorted(source.columns)}  # type: ignore[misc]
+        """Readers of the columns that are there and needn't be measured, by name."""
+        file = self.file
+        names = [*(sorted(file.columns) if file is not None else ()), *self._stains]
+        return {name: partial(self._stored_column, name) for name in names}
+
+    def _stored_column(self, name: str) -> NDArray[Any]:
+        stains = self._stains.get(name)
+        if stains is not None:
+            return self._rows(stains)
+        assert self.file is not None
+        return self._rows(self.file.column(name))
+
+    def measure_stains(self, slide: WSI, progress: Progress = _NOTHING) -> None:
+        """Add each cell's mean haematoxylin and eosin density (channels, for fluorescence) to the cell table.
+
+        Reads the slide where there are cells; see `studio.cellseg.stains`. `save` stores the columns.
+        """
+        from studio.cellseg.stains import stain_columns
+
+        found = stain_columns(self, slide, progress)
+        rows = np.ones(len(self.ids), np.bool_) if self._kept_rows is None else self._kept_rows
+        for name, values in found.items():
+            self._stains[name] = np.full(len(rows), np.nan, np.float32)
+            self._stains[name][rows] = values
 
     def measured_column(self, name: str) -> NDArray[Any]:
         """A column measured in the masks."""

@@ -26,7 +26,7 @@ _FLOW_WINDOW = 1024
 def save_result(segmentation: Segmentation, path: Path, *, centroids: bool, flows: bool, progress: Progress) -> Path:
     """Write a segmentation to `path`; see `Segmentation.save`."""
     file = segmentation.file
-    as_it_is = file is not None and not file.foreign and not segmentation.filtered and file.path.is_file()
+    as_it_is = file is not None and not file.foreign and not segmentation.changed and file.path.is_file()
     if file is not None and as_it_is and centroids == file.has_centroids and (flows or not file.has_flows):
         progress.start(1, "Copying")
         copy_file(file.path, path)
@@ -90,14 +90,15 @@ def _table(
     segmentation: Segmentation, progress: Progress, steps: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.float64], dict[str, NDArray[Any]]]:
     """Numbers, centroids and columns of the cells: the file's, or measured where there is none."""
-    stored = segmentation.stored_columns
-    if stored:
+    stored = {name: read() for name, read in segmentation.stored_columns.items()}
+    if segmentation.file is not None and not segmentation.file.foreign:
         progress.advance(steps)
-        return segmentation.ids, segmentation.centroids(), {name: read() for name, read in stored.items()}
+        return segmentation.ids, segmentation.centroids(), stored
     measured = measure_labels(
         segmentation.read_labels,
         segmentation.geometry.shape,
         occupied=segmentation.occupied,
         advance=progress.advance,
     )
-    return measured.ids, measured.centroids, measured.columns(segmentation.geometry)
+    fitting = {name: column for name, column in stored.items() if len(column) == len(measured.ids)}
+    return measured.ids, measured.centroids, measured.columns(segmentation.geometry) | fitting
