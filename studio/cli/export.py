@@ -35,6 +35,8 @@ FORMATS = {
     "imagej-roi": "a region's outlines as a zip of ImageJ ROIs",
 }
 
+WITH_STAINS = ("geojson", "csv", "parquet", "h5ad")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
@@ -46,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--region", type=rectangle, metavar="X,Y,W,H", help="only cells whose centroid lies in it, in slide pixels"
     )
-    parser.add_argument("--slide", type=Path, metavar="SLIDE", help="the slide, for formats that carry the image")
+    parser.add_argument(
+        "--slide", type=Path, metavar="SLIDE", help="the slide: adds each cell's mean stain to tables and GeoJSON"
+    )
     add_mpp(parser)
     add_json(parser)
     add_verbose(parser)
