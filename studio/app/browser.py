@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from studio.app.folder import Entry, list_folder, resolve, size_text, start_of, why_not_listed
 from studio.core.background import Background
+from studio.gui.chrome_ui import DIALOG_MARGIN
 from studio.gui.events import KEY_DOWN, KEY_ENTER, KEY_ESCAPE, KEY_KP_ENTER, KEY_UP
 from studio.gui.gui import Gui
 
@@ -115,7 +116,9 @@ class FileBrowser:
         """Folders and files to choose from."""
         ui, px = gui.ui, gui.chrome.px
         x, y = gui.chrome.cursor
-        height = px(HEIGHT - 216)
+        # All of the dialog fits into a low window: the list gives way.
+        high = min(px(HEIGHT), gui.chrome.size[1] - 2 * px(DIALOG_MARGIN))
+        height = max(px(60), high - px(216))
         ui.paint.fill((x, y, ui.room, height), gui.theme.field, px(6))
         ui.paint.frame((x, y, ui.room, height), gui.theme.field_border, px(6))
         with gui.chrome.scrolled("files", height, padding=(5, 5)), gui.chrome.tight_rows():

@@ -176,7 +176,7 @@ class Hud:
             left, top, width, height = rect
             button = px(84)
             inner = width - button - 3 * px(12)
-            title = f"{job.title}: {job.message}" if job.message and job.message != job.title else job.title
+            title = job.message or job.title
             ui.paint.text_in((left + px(12), top + px(7), inner, px(20)), title, theme.text)
             gui.chrome.move_to(left + px(12), top + px(31))
             ui.bar(job_fraction(job), inner)

@@ -25,6 +25,9 @@ MOD_SHIFT, MOD_CONTROL, MOD_ALT, MOD_SUPER = 1, 2, 4, 8
 OUTSIDE = (-1e6, -1e6)
 """Where the pointer is, for `MouseMove`, when it isn't over the window."""
 
+_MODIFIER_KEYS = frozenset(range(340, 348))
+"""Shift, Control, Alt and Super, left and right."""
+
 _SHORTCUT = MOD_CONTROL | MOD_ALT | MOD_SUPER
 
 
@@ -108,7 +111,9 @@ class _Frame:
             case MouseMove():
                 return not self._buttons
             case Key(key=key):
-                return not self._buttons and key not in self._keys
+                # Ctrl let go of in the same frame would make Ctrl+A an A.
+                held = key in _MODIFIER_KEYS and bool(self._keys - _MODIFIER_KEYS)
+                return not self._buttons and key not in self._keys and not held
             case Char():
                 # A text field takes all characters of a frame before its keys.
                 return not self._buttons and not self._keys

@@ -112,3 +112,17 @@ def test_any_mix_keeps_its_order_and_no_button_or_named_key_changes_twice_in_a_f
         assert len(buttons) == len(set(buttons))
         assert len(named) == len(set(named))
     assert all(before and after for before, after in pairwise(taken))
+
+
+def test_a_shortcut_is_seen_while_its_modifier_is_held() -> None:
+    """Whichever of the two keys is let go of first."""
+    control_down, control_up = Key(CTRL, 0, True), Key(CTRL, 0, False, 2)
+    a_down, a_up = Key(ord("A"), 0, True, 2), Key(ord("A"), 0, False)
+    assert frames(control_down, a_down, control_up, a_up) == [[control_down, a_down], [control_up, a_up]]
+    a_up = Key(ord("A"), 0, False, 2)
+    assert frames(control_down, a_down, a_up, control_up)[0] == [control_down, a_down]
+
+
+def test_what_is_dragged_gets_to_where_it_is_let_go() -> None:
+    move, release = MouseMove(5, 5), MouseButton(0, False)
+    assert frames(move, release) == [[move], [release]]
