@@ -56,7 +56,7 @@ def cluster(scheduler: Any) -> Iterator[Any]:
     if scheduler == "local":
         with (
             distributed.LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0") as local,
-            distributed.Client(local) as client,
+            distributed.Client(local, timeout=60) as client,
         ):
             yield client
         return
