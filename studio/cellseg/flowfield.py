@@ -40,10 +40,20 @@ class TileInputs:
         self._lattice = lattice
 
     def read(self, tile: Tile) -> NDArray[np.float32]:
-        """(2, tile, tile) float32, normalised. SlideError where the slide can't be read."""
+        """(2, tile, tile) float32, normalised. SlideError where the slide can't be read.
+
+        Beyond the slide all is 0, as Cellpose pads: cells at the edge are then whole cells to the network, where a
+        mirrored or repeated edge would make them half of something larger.
+        """
         rect = self._lattice.tile_rect(tile)
-        rgb = self._slide.read_working(self._scale, rect.top, rect.left, rect.rows, rect.cols)
-        return self._normalization.apply(to_channels(np.asarray(rgb, np.uint8), self._mode))
+        there = rect.clipped(Rect(0, 0, *self._lattice.shape))
+        rgb = self._slide.read_working(self._scale, there.top, there.left, there.rows, there.cols)
+        x = self._normalization.apply(to_channels(np.asarray(rgb, np.uint8), self._mode))
+        if there == rect:
+            return x
+        padded = np.zeros((x.shape[0], rect.rows, rect.cols), np.float32)
+        padded[(slice(None), *there.slices(rect))] = x
+        return padded
 
 
 class TileStore:

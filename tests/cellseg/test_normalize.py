@@ -1,0 +1,53 @@
+"""One normalisation for a slide, from its tissue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.cellseg.inputs import to_channels
+from studio.cellseg.normalize import FIELD_PX, Normalization, _fields, normalization_for
+from studio.slide import WSI, open_slide
+from tests.make_slides import write_slide
+
+
+def test_applying_it() -> None:
+    x = np.array([[[10.0, 20.0, 30.0]], [[5.0, 5.0, 5.0]]], np.float32)
+    out = Normalization((10.0, 5.0), (30.0, 5.0)).apply(x)
+    np.testing.assert_allclose(out[0, 0], (0.0, 0.5, 1.0))
+    # A channel without contrast says nothing.
+    assert (out[1] == 0).all()
+
+
+def test_it_comes_from_percentiles_of_the_tissue(dots: WSI) -> None:
+    found = normalization_for(dots, 0.9, "hematoxylin")
+    assert normalization_for(dots, 0.9, "hematoxylin") is found
+    values = np.concatenate(
+        [to_channels(dots.read_working(0.9, *at), "hematoxylin").reshape(2, -1) for at in _fields(dots, 0.9)], axis=1
+    )
+    np.testing.assert_allclose(found.low, np.percentile(values, 1, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(found.high, np.percentile(values, 99, axis=1), rtol=1e-5)
+    tissue = dots.tissue()
+    for row, col, rows, cols in _fields(dots, 0.9):
+        assert tissue.part(col * 0.9, row * 0.9, cols * 0.9, rows * 0.9) > 0
+
+
+def test_glass_around_the_tissue_changes_nothing_much(tmp_path: Path) -> None:
+    """A slide that is mostly glass isn't stretched until its glass has contrast."""
+    rng = np.random.default_rng(0)
+    image = np.full((2400, 2400, 3), 245, np.uint8)
+    image[900:1500, 900:1500] = rng.normal((180, 100, 170), 25, (600, 600, 3)).clip(0, 255)
+    with open_slide(write_slide(tmp_path / "small.tiff", image, mpp=0.5)) as slide:
+        found = normalization_for(slide, 1.0, "gray")
+    inside = image[900:1500, 900:1500].mean(axis=2)
+    assert found.low[0] == pytest.approx(np.percentile(inside, 1), abs=4)
+
+
+@pytest.mark.parametrize("side", [FIELD_PX // 2, 3 * FIELD_PX])
+def test_an_empty_slide_has_one_too(tmp_path: Path, side: int) -> None:
+    with open_slide(write_slide(tmp_path / "white.tiff", np.full((side, side, 3), 250, np.uint8), mpp=0.5)) as slide:
+        found = normalization_for(slide, 1.0, "hematoxylin")
+        x = found.apply(to_channels(slide.read_working(1.0, 0, 0, 50, 50), "hematoxylin"))
+    assert np.isfinite(x).all()

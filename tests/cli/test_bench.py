@@ -1,0 +1,51 @@
+"""`bench segment` on a small part of the sample."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pytest
+
+from studio.cli.main import main
+
+REGION = "900,1350,400,300"
+
+
+def bench(*arguments: object) -> int:
+    with warnings.catch_warnings():
+        # Cellpose's own code sets it off in torch.
+        warnings.filterwarnings("ignore", "Sparse invariant checks")
+        return main(["bench", "segment", *map(str, arguments)])
+
+
+def test_against_the_network_and_cellpose(sample_slide: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench(sample_slide, "--region", REGION, "--model", "builtin", "--block", "256", "--json") == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for key in ("mpx", "network_s", "total_s", "ratio_to_network", "cellpose_eval_s", "speedup_vs_cellpose"):
+        assert said[key] > 0
+    assert said["total_s"] / said["network_s"] == pytest.approx(said["ratio_to_network"])
+    assert said["peak_rss_mb"] > 50
+    assert {"read", "network", "assemble", "dynamics", "harvest", "write"} == set(said["stages"])
+    for stage in said["stages"].values():
+        assert stage["cpu_s_per_mpx"] == pytest.approx(stage["cpu_s"] / said["mpx"])
+    assert 0 < said["foreground_share"] < 1
+    fit = said["cells_against_cellpose"]
+    assert fit["all"]["ours"] > 3
+    assert 0 <= fit["near_block_edges"]["f1_50"] <= 1
+
+
+def test_without_the_network(sample_slide: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench(sample_slide, "--stand-in", "--model", "builtin") == 0
+    printed = capsys.readouterr().out
+    assert "blobs" in printed
+    assert "whole pipeline" in printed
+    assert "Cellpose" not in printed
+
+
+def test_bad_arguments(sample_slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench"]) == 2
+    assert bench(tmp_path / "none.svs") == 2
+    assert bench(sample_slide, "--region", "1,2,3") == 2
+    assert "Traceback" not in capsys.readouterr().err

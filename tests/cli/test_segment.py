@@ -1,0 +1,108 @@
+"""`segment` from the command line, with the real embedded model on a small part of the sample."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.cellseg.result import Segmentation
+from studio.cli.main import main
+
+REGION = "900,1350,400,300"
+
+
+def segment(*arguments: object) -> int:
+    return main(["segment", *map(str, arguments)])
+
+
+def test_a_region_with_json(sample_slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cells.zip"
+    assert segment(sample_slide, "-o", out, "--model", "builtin", "--region", REGION, "--json") == 0
+    printed = capsys.readouterr()
+    said = json.loads(printed.out.splitlines()[-1])
+    assert said["out"] == str(out)
+    assert said["model"] == "builtin"
+    assert said["diam_um"] == 10.0
+    assert said["blocks"] == 1
+    assert said["blocks_skipped"] == said["resumed_blocks"] == 0
+    segmentation = Segmentation.load(out)
+    assert list(segmentation.masks.shape) == said["shape"]
+    assert segmentation.cells == said["cells"] > 5
+    segmentation.close()
+    # Progress goes to stderr.
+    assert "Segmenting CMU-1-Small-Region" in printed.err
+
+
+def test_options_reach_the_engine(sample_slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cells.zip"
+    options = ["--diam-um", "8.5", "--block", "256", "--batch", "2", "--workers", "1", "--memory", "1.5", "--otsu"]
+    options += ["--save-flows", "--downscale", "2", "--cellprob-threshold=-0.5", "--flow-threshold", "0.6"]
+    options += ["--min-size", "20", "--niter", "150", "--channel", "hematoxylin", "--device", "cpu"]
+    assert segment(sample_slide, "-o", out, "--model", "builtin", "--region", REGION, *options) == 0
+    assert "cells in" in capsys.readouterr().out
+    segmentation = Segmentation.load(out)
+    params = segmentation.meta["params"]
+    expected = {"diam_um": 8.5, "block": 256, "batch": 2, "workers": 1, "memory_gb": 1.5, "otsu": True}
+    expected |= {"save_flows": True, "downscale": 2.0, "cellprob_threshold": -0.5, "flow_threshold": 0.6}
+    expected |= {"min_size": 20, "niter": 150, "channel": "hematoxylin", "device": "cpu"}
+    assert {name: params[name] for name in expected} == expected
+    assert segmentation.has_flows
+    segmentation.close()
+
+
+def test_regions_of_a_geojson_file(sample_slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ring = [[920, 1370], [1150, 1370], [1150, 1600], [920, 1600], [920, 1370]]
+    rois = tmp_path / "rois.geojson"
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}, "properties": {}}
+    rois.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    out, whole = tmp_path / "rois.zip", tmp_path / "whole.zip"
+    arguments = ["--model", "builtin", "--region", REGION, "--json"]
+    assert segment(sample_slide, "-o", whole, *arguments) == 0
+    assert segment(sample_slide, "-o", out, "--rois", rois, *arguments) == 0
+    said, _ = (json.loads(line) for line in reversed(capsys.readouterr().out.splitlines()[-2:]))
+    a, b = Segmentation.load(whole), Segmentation.load(out)
+    assert 0 < b.cells == said["cells"] < a.cells
+    x, y = b.centroids(wsi_dim=True).T
+    assert x.max() < 1155
+    assert y.max() < 1605
+    kept = np.unique(a.masks[np.asarray(b.masks) > 0])
+    np.testing.assert_array_equal(np.isin(a.masks, kept[kept > 0]), np.asarray(b.masks) > 0)
+    a.close()
+    b.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--diam-um", "0"], 2, "diameter must lie between"),
+        (["--diam-um", "ten"], 2, "must be a number"),
+        (["--model", "nonesuch"], 2, "There is no model nonesuch"),
+        (["--model", "/nope/x.pth"], 2, "no weights file"),
+        (["--window", "500"], 2, "multiple of 16"),
+        (["--region", "99999,0,10,10"], 2, "outside the slide"),
+        (["--rois", "none.geojson"], 1, "can't be read"),
+        (["--backend", "abacus"], 2, "back end"),
+        (["--device", "cuda:77"], 2, "no device"),
+    ],
+    ids=str,
+)
+def test_bad_arguments(
+    sample_slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
+) -> None:
+    out = tmp_path / "cells.zip"
+    assert segment(sample_slide, "-o", out, *arguments) == code
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert "Traceback" not in printed.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_that_is_there_stays(sample_slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cells.zip"
+    out.write_text("mine")
+    assert segment(sample_slide, "-o", out) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert out.read_text() == "mine"
