@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from studio.cellseg.exports import KINDS, export, kind_for
 from studio.cellseg.exports.jsontext import _number
+from studio.cellseg.memory import ArraySource
 from studio.cellseg.result import Segmentation
 from studio.core.jobs import NullProgress
 from studio.errors import JobCancelled, ResultFileError, UsageError
@@ -85,6 +86,14 @@ def test_cancelling_leaves_what_was_there(kind: str, masks: Path, tmp_path: Path
     assert [p.name for p in tmp_path.iterdir()] == [out.name]
     export(masks, kind, out, overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == [out.name]
+
+
+def test_a_preview_is_exported_as_well(cells: Segmentation, tmp_path: Path) -> None:
+    preview = ArraySource(LABELS, place(LABELS))
+    export(preview, "geojson", tmp_path / "preview.geojson")
+    assert (tmp_path / "preview.geojson").read_bytes() == export(
+        cells, "geojson", tmp_path / "file.geojson"
+    ).read_bytes()
 
 
 def test_targets_that_cant_be(masks: Path, tmp_path: Path) -> None:

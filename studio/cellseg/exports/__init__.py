@@ -17,6 +17,7 @@ from studio.errors import UsageError
 
 if TYPE_CHECKING:
     from studio.cellseg.result import Segmentation
+    from studio.cellseg.source import LabelSource
     from studio.slide import WSI
 
 Rect = tuple[float, float, float, float]
@@ -84,7 +85,7 @@ def kind_for(out: Path) -> Kind | None:
 
 
 def export(
-    source: Segmentation | str | Path,
+    source: Segmentation | LabelSource | str | Path,
     kind: str,
     out: str | Path,
     progress: Progress | None = None,
@@ -98,7 +99,7 @@ def export(
     What is at `out` stays whole until the new file is, and nothing is left of an export that fails or is cancelled.
 
     Args:
-        source: a segmentation, or the path of a result file.
+        source: a segmentation, another overlay (a preview), or the path of a result file.
         kind: one of `KINDS`.
         out: the file (for OME-Zarr the folder) to make; with `.gz` at its end GeoJSON and CSV are compressed.
         progress: told how far it is; may cancel.
@@ -113,9 +114,12 @@ def export(
     from studio.cellseg.result import Segmentation
 
     chosen, out = _checked(kind, Path(out), rect_slide, overwrite)
-    if not isinstance(source, Segmentation):
+    if isinstance(source, str | Path):
         with Segmentation.load(source) as segmentation:
             return export(segmentation, kind, out, progress, slide=slide, rect_slide=rect_slide, overwrite=overwrite)
+    if not isinstance(source, Segmentation):
+        place = source.geometry
+        source = Segmentation(source.read_labels(0, 0, 0, *place.shape), geometry=place, slide=slide)
     if source.file is not None and out.exists() and out.samefile(source.file.path):
         raise UsageError(f"{out} is the file the cells come from. Choose another name.")
     options = Options(slide, rect_slide, chosen.packs and out.name.lower().endswith(".gz"))
