@@ -96,7 +96,7 @@ class Pipeline:
         self._stop = threading.Event()
         self._again: deque[tuple[Rect, int]] = deque()
         self._halo = FIRST_HALO
-        self._slots = threading.Semaphore(self._workers + 1)
+        self._slots = threading.Semaphore(plan.blocks_at_once(self._workers + 1))
         self._to_network: queue.Queue[tuple[Tile, Future[NDArray[np.float32]]] | _Task | None] = queue.Queue()
         self._done: queue.Queue[Finished | BaseException] = queue.Queue()
         self._left = 0
