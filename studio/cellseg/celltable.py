@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 Column = NDArray[Any]
 
-UNITS = {"_um2": "µm²", "_um": "µm", "_px2": "mask px²", "_px": "mask px"}
-"""Endings of column names and the units they stand for."""
-
 
 class CellTable(Mapping[str, Column]):
     """Columns by name, each with a row for every cell; read or computed when first asked for, then kept.

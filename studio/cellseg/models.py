@@ -13,10 +13,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Literal
 
 from studio.cellseg.download import download
 from studio.cellseg.params import BUILTIN_MODEL
@@ -194,12 +191,6 @@ def load_size_model(info: ModelInfo) -> SizeModel | None:
     """The model's size model, where it has one on this machine. ModelError when it is damaged."""
     path = size_model_path(info)
     return read_size_model(path) if path is not None and path.is_file() else None
-
-
-def size_from_style(info: ModelInfo, style: NDArray[np.floating[Any]]) -> float | None:
-    """Cell diameter in pixels of the image whose mean style (256,) this is; None without a size model."""
-    size = load_size_model(info)
-    return None if size is None else size.diameter_px(style)
 
 
 def register_user_model(path: Path) -> ModelInfo:

@@ -35,8 +35,6 @@ FORMATS = {
     "imagej-roi": "a region's outlines as a zip of ImageJ ROIs",
 }
 
-WITH_STAINS = ("geojson", "csv", "parquet", "h5ad")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""

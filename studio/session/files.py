@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,27 +99,6 @@ def find_slide_beside(path: Path, meta: dict[str, Any]) -> Path | None:
     return None
 
 
-def copy_atomically(source: Path, target: Path) -> None:
-    """Copy a file so that `target` is either whole or as it was. Raises ResultFileError."""
-    if target.exists() and source.samefile(target):
-        return
-    partial: Path | None = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as file:
-            partial = Path(file.name)
-            with source.open("rb") as original:
-                shutil.copyfileobj(original, file, 1 << 20)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.chmod(0o644)
-        partial.replace(target)
-    except OSError as error:
-        if partial is not None:
-            with contextlib.suppress(OSError):
-                partial.unlink()
-        raise ResultFileError(_why_not_written(target, error)) from error
-
-
 def save_source(source: LabelSource, target: Path, *, slide: WSI, params: SegmentParams | None) -> None:
     """Write an overlay that only lives in memory (a preview) as a result file. Raises ResultFileError."""
     from studio.cellseg.result import Segmentation
@@ -142,15 +117,12 @@ def save_source(source: LabelSource, target: Path, *, slide: WSI, params: Segmen
         source.read_labels(0, 0, 0, rows, cols),
         slide=slide.name,
         flows=source.read_flow(0, 0, 0, rows, cols) if source.has_flows else None,
-        wsi_dim=(round(cols * geometry.scale_x), round(rows * geometry.scale_y)),
-        wsi_offset=(round(geometry.offset_x), round(geometry.offset_y)),
+        geometry=geometry,
         centroids=source.centroids(),
         meta=meta,
     )
     try:
         segmentation.save(target)
-    except OSError as error:
-        raise ResultFileError(_why_not_written(target, error)) from error
     finally:
         segmentation.close()
 
@@ -159,17 +131,11 @@ def write_picture(rgb: NDArray[np.uint8], target: Path) -> None:
     """Write an RGB picture (h, w, 3) in the format its suffix names. Raises StudioError."""
     from PIL import Image
 
+    from studio.cellseg.zipwrite import not_written
+
     try:
         Image.fromarray(rgb).save(target)
-    except (OSError, ValueError) as error:
-        raise StudioError(_why_not_written(target, error)) from error
-
-
-def _why_not_written(target: Path, error: OSError | ValueError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"The folder {target.parent} doesn't exist. Choose another place."
-    if isinstance(error, PermissionError):
-        return f"{target.parent} can't be written to. Choose another place."
-    if isinstance(error, ValueError):  # Pillow's word for a suffix it doesn't know
-        return f"{target.name} can't be written: name it .png or .jpg."
-    return f"{target} can't be written ({error.strerror or error}). Free some space or choose another place."
+    except ValueError as error:  # Pillow's word for a suffix it doesn't know
+        raise StudioError(f"{target.name} can't be written: name it .png or .jpg.") from error
+    except OSError as error:
+        raise not_written(target, error) from error

@@ -144,8 +144,10 @@ class Session(ParameterSession):
             target = target.with_name(target.name + ".zip")
 
         def work(_progress: object) -> None:
+            from studio.cellseg.zipwrite import copy_file
+
             if overlay.path is not None:
-                files.copy_atomically(overlay.path, target)
+                copy_file(overlay.path, target)
             else:
                 files.save_source(overlay.source, target, slide=slide, params=overlay.params)
 

@@ -33,7 +33,6 @@ class Network(Protocol):
     backend: str
     tile_px: int
     batch: int
-    nchan: int
 
     def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """(B, 2, T, T) to (B, 3, T, T): flow in y and x (five times unit length) and cell probability logit.

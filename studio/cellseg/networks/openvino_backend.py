@@ -25,7 +25,7 @@ class OpenVINONetwork:
 
     def __init__(self, net: CPNet, *, tile_px: int, batch: int, threads: int, bf16: bool) -> None:
         self.backend = "openvino-bf16" if bf16 else "openvino"
-        self.tile_px, self.batch, self.nchan = tile_px, batch, INPUT_CHANNELS
+        self.tile_px, self.batch = tile_px, batch
         config = {
             # Without the hint OpenVINO takes bf16 by itself where the CPU has it.
             "INFERENCE_PRECISION_HINT": "bf16" if bf16 else "f32",
