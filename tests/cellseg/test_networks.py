@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -120,3 +122,22 @@ def test_builtin_model_finds_something_bright() -> None:
             x[0] += np.exp(-((((yy - cy) ** 2 + (xx - cx) ** 2) / 10**2) ** 3))
     logit = net.forward(x)[0, 2]
     assert logit[100, 100] > 0 > logit[70, 70]
+
+
+def test_a_signal_is_survived_after_a_network_is_gone(slim: ModelInfo) -> None:
+    """OpenVINO takes the thread's signal stack with it when its core ends: Ctrl+C then killed the process."""
+    pytest.importorskip("openvino")
+    script = f"""
+import gc, os, signal, threading
+from studio.cellseg.models import resolve_model
+from studio.cellseg.networks import load_network
+networks = [load_network(resolve_model({str(slim.path)!r}), tile_px=64, batch=1, backend="openvino", device="cpu")]
+thread = threading.Thread(target=lambda: (networks.clear(), gc.collect()))
+thread.start(), thread.join()
+heard = []
+signal.signal(signal.SIGINT, lambda *_: heard.append(True))
+os.kill(os.getpid(), signal.SIGINT)
+assert heard
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr)

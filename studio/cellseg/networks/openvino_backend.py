@@ -6,6 +6,7 @@ and knocks at a telemetry server; this takes a tenth of a second.
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import Any
 
@@ -18,6 +19,16 @@ from studio.cellseg.networks import padded
 from studio.cellseg.networks.cpnet import INPUT_CHANNELS, CPNet
 
 _BATCH_NORM_EPS = 1e-5
+
+
+@functools.cache
+def _core() -> Any:
+    """The process's one core, which never ends.
+
+    A core gives the thread that first compiles with it a stack for signals, and frees that stack when it ends,
+    on whatever thread that is; the next signal (Ctrl+C) then kills the process.
+    """
+    return ov.Core()
 
 
 class OpenVINONetwork:
@@ -35,7 +46,7 @@ class OpenVINONetwork:
         if threads > 0:
             config["INFERENCE_NUM_THREADS"] = str(threads)
         model = _Graph(net).model((batch, INPUT_CHANNELS, tile_px, tile_px))
-        self._compiled = ov.Core().compile_model(model, "CPU", config)
+        self._compiled = _core().compile_model(model, "CPU", config)
         self._requests = threading.local()
 
     def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
