@@ -9,8 +9,6 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' >/dev/null 2>&1 && echo $$p && break; done)
 VENV ?= .venv
 TORCH_PIN ?= torch==2.13.0
-# A process for each: with software OpenGL, numba, PyTorch and OpenVINO all in one, the interpreter has crashed.
-TEST_PARTS ?= $(sort $(dir $(wildcard tests/*/test_*.py))) $(wildcard tests/test_*.py)
 SAMPLE := assets/samples/CMU-1-Small-Region.svs
 OUT := out
 
@@ -41,11 +39,7 @@ test: $(VENV)/.installed-test
 	@echo "ruff";         $(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
 	@echo "mypy";         $(BIN)/mypy --no-error-summary
 	@echo "lint-imports"; $(BIN)/lint-imports --no-logo >$(VENV)/.lint-imports.log 2>&1 || { cat $(VENV)/.lint-imports.log; exit 1; }
-	@echo "pytest";       status=0; for part in $(TEST_PARTS); do \
-	  echo "$$part"; code=0; $(PY) -m pytest $(PYTEST_ARGS) $$part || code=$$?; \
-	  if [ $$code -ge 128 ]; then echo "$$part: the process died ($$code); once more" >&2; code=0; \
-	    $(PY) -X faulthandler -m pytest $(PYTEST_ARGS) $$part || code=$$?; fi; \
-	  [ $$code -eq 0 ] || status=1; done; exit $$status
+	@echo "pytest";       $(PY) -m pytest $(PYTEST_ARGS)
 
 screenshots: $(VENV)/.installed-test
 	@.ci/system-packages test
