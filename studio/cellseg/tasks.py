@@ -98,6 +98,27 @@ def preview_task(
     }
 
 
+def diameter_task(
+    progress: Progress,
+    *,
+    slide_path: str,
+    mpp: float | None,
+    params: dict[str, Any],
+    rect_slide: Rect | None = None,
+) -> dict[str, Any]:
+    """Find the cell diameter in a part of a slide, or over fields spread over its tissue.
+
+    Returns:
+        `DiameterEstimate`'s fields, and `seconds`.
+    """
+    began_s = time.monotonic()
+    asked = SegmentParams.from_dict(params)
+    with slide_at(slide_path, mpp) as slide:
+        network = shared_network(resolve_model(asked.model), asked, progress)
+        estimate = estimate_diameter(slide, asked, network, progress, rect_slide)
+    return estimate.to_dict() | {"seconds": time.monotonic() - began_s}
+
+
 def segment_task(
     progress: Progress,
     *,
