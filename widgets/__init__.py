@@ -1,4 +1,4 @@
-"""The window's panels, one file each. Importing this imports none of them."""
+"""The window's panels, one module each. Importing this imports none of them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,76 @@
+"""Parameters that seldom need a change, and all of them as a file, a command line or a Python call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio.cellseg.params import CHANNELS
+
+if TYPE_CHECKING:
+    from studio.gui.panel import Context
+
+CHANNEL_TITLES = {
+    "auto": "Automatic",
+    "gray": "Gray",
+    "red": "Red",
+    "green": "Green",
+    "blue": "Blue",
+    "hematoxylin": "Haematoxylin",
+    "fluorescence": "Fluorescence",
+}
+
+TIPS = {
+    "Window": "Side in pixels of what is segmented at a time: larger is a little faster and takes more memory. "
+    "The cells found stay the same.",
+    "Tile": "Cut each window into 256-pixel network tiles: less memory. Off: one network pass per window.",
+    "Downscale": "Divides the resolution of the saved masks, for smaller files; 1 is full resolution.",
+    "Workers": "Compute threads; 0 is one per core.",
+    "Channel": "What the network sees. Automatic: haematoxylin for the built-in model, gray for Cellpose's.",
+    "Cell probability": "Smallest cell probability (logit) of a cell pixel. Lower finds more and larger cells.",
+    "Flow error": "Largest mean squared flow error of a cell. Lower drops ill-shaped cells; 0 keeps all.",
+    "Min size": "Smallest cell, in pixels of the segmentation (a cell of the set diameter spans 30 or so across).",
+    "Defaults": "All segmentation parameters back to their defaults.",
+    "Load preset": "Take parameters from a preset file, or those that a result (.zip) was made with.",
+    "Save preset": "Write these parameters to a file, for other slides and other machines.",
+    "Copy command": "Put the command line that does the same for this slide on the clipboard.",
+    "Copy Python": "Put the Python call that does the same for this slide on the clipboard.",
+}
+
+
+def draw(ctx: Context) -> None:
+    """The section Advanced."""
+    ui, session, params = ctx.ui, ctx.actions, ctx.document.params
+    titles = [CHANNEL_TITLES[name] for name in CHANNELS]
+    channel = ui.combo("Channel", CHANNELS.index(params.channel), titles, tooltip=TIPS["Channel"])
+    changes = {
+        "channel": CHANNELS[channel],
+        "cellprob_threshold": ui.number(
+            "Cell probability", params.cellprob_threshold, step=0.5, tooltip=TIPS["Cell probability"]
+        ),
+        "flow_threshold": ui.number("Flow error", params.flow_threshold, step=0.1, tooltip=TIPS["Flow error"]),
+        "min_size": ui.integer("Min size", params.min_size, step=5, tooltip=TIPS["Min size"]),
+        "window": ui.integer("Window", params.window, step=256, tooltip=TIPS["Window"]),
+        "tile": ui.checkbox("Tile", params.tile, tooltip=TIPS["Tile"]),
+        "downscale": ui.number("Downscale", params.downscale, step=1.0, tooltip=TIPS["Downscale"]),
+        "workers": ui.integer("Workers", params.workers, step=1, tooltip=TIPS["Workers"]),
+    }
+    changes = {name: value for name, value in changes.items() if value != getattr(params, name)}
+    if changes:
+        session.set_params(**changes)
+    if ui.button("Defaults", width=-1.0, tooltip=TIPS["Defaults"]):
+        session.reset_params()
+    _take_along(ctx)
+
+
+def _take_along(ctx: Context) -> None:
+    """The parameters as a file, a command line or a Python call."""
+    ui, session = ctx.ui, ctx.actions
+    with ui.grid(2):
+        if ui.button("Load preset", tooltip=TIPS["Load preset"]):
+            session.ask_load_preset()
+        if ui.button("Save preset", tooltip=TIPS["Save preset"]):
+            session.ask_save_preset()
+        for label, language in (("Copy command", "command"), ("Copy Python", "python")):
+            if ui.button(label, tooltip=TIPS[label]) and (text := session.recipe(language)) is not None:
+                ui.copy(text)
+                ctx.notify("info", "Copied. Paste it where you want to run it.")

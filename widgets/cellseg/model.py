@@ -1,0 +1,72 @@
+"""Which network, how large the cells are, and the preview."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio.session.text import model_title
+
+from .jobs import job_row
+
+if TYPE_CHECKING:
+    from studio.gui.panel import Context
+
+TIPS = {
+    "Model": "The network that finds the cells. Models marked 'download' are fetched when first used.",
+    "Auto-detect diameter": "Preview measures the cells in view and fills in their typical diameter.",
+    "Manual": "Use the diameter below. The whole slide can be segmented once it is set.",
+    "Diameter": "Expected cell diameter in micrometres, fractions allowed. The slide is scaled by it: it matters most.",
+    "Preview": "Segment exactly what is in view, with the same result the whole slide will have there.",
+}
+
+
+def draw(ctx: Context) -> None:
+    """The section Model & Cell Diameter."""
+    _model(ctx)
+    _diameter(ctx)
+    _preview(ctx)
+
+
+def _model(ctx: Context) -> None:
+    session, chosen = ctx.actions, ctx.document.params.model
+    models = session.models()
+    names = [info.name for info in models]
+    titles = [model_title(info) for info in models]
+    if chosen not in names:
+        names.append(chosen)
+        titles.append(chosen)
+    index = ctx.ui.combo("Model", names.index(chosen), titles, tooltip=TIPS["Model"])
+    if names[index] != chosen:
+        session.set_params(model=names[index])
+    for info in models:
+        if info.name == names[index] and info.description:
+            ctx.ui.text(info.description, dim=True)
+    job_row(ctx, "Download", "Cancel download")
+
+
+def _diameter(ctx: Context) -> None:
+    ui, document = ctx.ui, ctx.document
+    if ui.radio("Auto-detect diameter", document.auto_diameter, tooltip=TIPS["Auto-detect diameter"]):
+        document.auto_diameter = True
+    ui.same_line(16)
+    if ui.radio("Manual", not document.auto_diameter, tooltip=TIPS["Manual"]):
+        document.auto_diameter = False
+    # No limits here: the session refuses 0 or -1 in words, where clamping would quietly take another value.
+    diam_um = ui.number(
+        "Diameter",
+        document.params.diam_um,
+        step=0.5,
+        unit="µm",
+        enabled=not document.auto_diameter,
+        tooltip=TIPS["Diameter"],
+    )
+    if diam_um != document.params.diam_um:
+        ctx.actions.set_params(diam_um=diam_um)
+
+
+def _preview(ctx: Context) -> None:
+    session = ctx.actions
+    why = session.why_not_preview()
+    if ctx.ui.button("Preview", enabled=why is None, width=-1.0, tooltip=why or TIPS["Preview"], primary=True):
+        session.preview()
+    job_row(ctx, "Preview", "Cancel preview" if session.segmenting else "Cancel")

@@ -1,0 +1,44 @@
+"""The cell segmentation panel: tune on what is in view, then run over the whole slide."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from studio.gui.panel import Panel
+
+from . import advanced, model, result, view, whole_slide
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from studio.gui.panel import Context
+
+NARROW = 84
+"""Width of the column of labels where they are short."""
+
+SECTIONS: tuple[tuple[str, Callable[[Context], None], bool, bool], ...] = (
+    ("Model & Cell Diameter", model.draw, True, True),
+    ("Whole-slide segmentation", whole_slide.draw, True, False),
+    ("Result", result.draw, True, False),
+    ("View controls", view.draw, True, True),
+    ("Advanced", advanced.draw, False, False),
+)
+"""Title, what draws it, whether it is open at first, whether its labels are short."""
+
+
+class CellSegPanel(Panel):
+    """Draws the document's parameters and calls the session; keeps nothing."""
+
+    def opened(self, ctx: Context) -> None:
+        """Whoever opens this panel will want a preview soon."""
+        ctx.actions.warm_up()
+
+    def draw(self, ctx: Context) -> None:
+        """Draw all sections."""
+        for title, draw, default_open, short_labels in SECTIONS:
+            with ExitStack() as stack:
+                if short_labels:
+                    stack.enter_context(ctx.ui.labels(NARROW))
+                if stack.enter_context(ctx.ui.section(title, default_open=default_open)):
+                    draw(ctx)
