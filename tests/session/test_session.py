@@ -12,7 +12,7 @@ import pytest
 from studio.core.jobs import JobState
 from studio.errors import ModelError
 from studio.session.files import prune_runs, run_path, runs_dir
-from studio.session.session import clip_to_slide
+from studio.session.preview import clip_to_slide
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""Weights on this machine, fetched when they are first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from studio.core.jobs import Job
+from studio.core.worker import Worker
+from studio.errors import ModelError, StudioError
+from studio.session.parameters import ParameterSession
+from studio.settings import Settings
+
+if TYPE_CHECKING:
+    from studio.cellseg.models import ModelInfo
+    from studio.slide import WSI
+
+TASKS = "studio.cellseg.tasks"
+
+
+class ModelSession(ParameterSession):
+    """What any segmentation needs first: a slide of known scale, and a model's weights."""
+
+    def __init__(
+        self, settings: Settings | None = None, *, interactive: Worker | None = None, batch: Worker | None = None
+    ) -> None:
+        super().__init__(settings, interactive=interactive, batch=batch)
+        self._downloads: dict[str, Job] = {}
+        self._warm = False
+
+    def warm_up(self) -> None:
+        """Let the interactive worker load the engine now; the first preview then starts seconds sooner."""
+        if not self._warm:
+            self._warm = True
+            kwargs = {"model": self.document.params.model}
+            self._interactive.submit("studio.session.warm:warm_up", kwargs, title="Warm up")
+
+    def _slide(self) -> WSI:
+        if self.document.slide is None:
+            raise StudioError("Open a slide first.")
+        return self.document.slide
+
+    def _refuse(self, why: str) -> None:
+        self.notify("warning", why)
+        slide = self.document.slide
+        if slide is not None and slide.mpp is None:
+            self.ask_mpp()
+
+    def _with_model(self, name: str, then: Callable[[ModelInfo], None]) -> None:
+        """Call `then` with the model once its weights are on this machine, downloading them if need be."""
+        try:
+            info = self.model_info(name)
+        except ModelError as error:
+            self.notify("error", str(error))
+            return
+        if info.installed:
+            then(info)
+            return
+        running = self._downloads.get(info.name)
+        if running is not None and not running.state.final:
+            self.notify("info", f"{info.title} is being downloaded; try again when it is there.")
+            return
+        version = self.document.slide_version
+
+        def work(progress: Any) -> None:
+            from studio.cellseg.models import ensure_weights
+
+            ensure_weights(info, progress)
+
+        def apply(_job: Job) -> None:
+            self.refresh_models()
+            self.notify("success", f"Downloaded {info.title}.")
+            if self.document.slide_version == version and self.document.params.model == name:
+                then(self.model_info(name))
+
+        job = self._run_on_thread("Download", work, apply, visible=True)
+        job.message = f"Downloading {info.title}"
+        self._downloads[info.name] = job
