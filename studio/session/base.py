@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from studio.core.background import Background, Work
 from studio.core.jobs import Job, JobState
@@ -18,6 +19,8 @@ from studio.settings import Settings
 log = logging.getLogger(__name__)
 
 Apply = Callable[[Job], None]
+OnEvent = Callable[[str, dict[str, Any]], None]
+"""What a job handed over by the way: kind and payload of `Progress.emit`."""
 
 TOASTS_MAX = 5
 JOBS_KEPT = 20
@@ -40,6 +43,7 @@ class _Watch:
     failed: Apply | None
     cancelled: str | None
     """What to say when it was cancelled; None: nothing."""
+    on_event: OnEvent | None = None
 
 
 class JobHost:
@@ -58,6 +62,8 @@ class JobHost:
         """A file dialog that the window should show; it takes it from here and calls `on_path`."""
         self._interactive = interactive or Worker("interactive", nice=INTERACTIVE_NICE)
         self._batch = batch or Worker("batch", nice=BATCH_NICE)
+        self._workers: list[Worker] = [self._interactive, self._batch]
+        """All there are; a part of the session that needs one of its own adds it here."""
         self._background = Background()
         self._watches: list[_Watch] = []
 
@@ -110,20 +116,20 @@ class JobHost:
         if self._background.owns(job):
             self._background.cancel(job)
         else:
-            self._interactive.cancel(job)
-            self._batch.cancel(job)
+            for worker in self._workers:
+                worker.cancel(job)
 
     def update(self) -> bool:
         """Once a frame: take in what the workers did. Whether anything to draw changed."""
-        changed = self._interactive.poll()
-        changed |= self._batch.poll()
-        changed |= self._background.poll()
+        changed = self._background.poll()
+        for worker in self._workers:
+            changed |= worker.poll()
+        for watch in self._watches:
+            self._pass_events_on(watch)
         for watch in [w for w in self._watches if w.job.state.final]:
             self._watches.remove(watch)
             self._finished(watch)
             changed = True
-        for watch in self._watches:
-            watch.job.events.clear()
         alive = [toast for toast in self.toasts if not toast.expired]
         changed |= len(alive) != len(self.toasts)
         self.toasts = alive
@@ -133,10 +139,10 @@ class JobHost:
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Cancel and join everything within about `timeout_s`; a whole-slide run stays resumable."""
         deadline_s = time.monotonic() + timeout_s
-        self._interactive.begin_close()
-        self._batch.begin_close()
+        for worker in self._workers:
+            worker.begin_close()
         self._background.close()
-        for worker in (self._interactive, self._batch):
+        for worker in self._workers:
             worker.close(max(0.1, deadline_s - time.monotonic()))
         self._watches.clear()
         self.document.set_slide(None)
@@ -150,9 +156,10 @@ class JobHost:
         failed: Apply | None = None,
         visible: bool = True,
         cancelled: str | None = None,
+        on_event: OnEvent | None = None,
     ) -> Job:
         """Call `apply(job)` when it is done; say so in a toast (unless `failed` does) when it isn't."""
-        self._watches.append(_Watch(job, apply, failed, cancelled))
+        self._watches.append(_Watch(job, apply, failed, cancelled, on_event))
         if visible:
             self.jobs.append(job)
             finished = [old for old in self.jobs if old.state.final]
@@ -165,6 +172,12 @@ class JobHost:
     ) -> Job:
         job = self._background.submit(work, title=title, stamp=self.document.slide_version)
         return self._watch(job, apply, failed=failed, visible=visible)
+
+    def _pass_events_on(self, watch: _Watch) -> None:
+        events, watch.job.events = watch.job.events, []
+        if watch.on_event is not None and not watch.job.cancel_asked:
+            for kind, payload in events:
+                watch.on_event(kind, payload)
 
     def _finished(self, watch: _Watch) -> None:
         job = watch.job
