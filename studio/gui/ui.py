@@ -12,6 +12,7 @@ from studio.gui.base import FRAME_HEIGHT
 from studio.gui.buttons import Buttons
 from studio.gui.control import Rect
 from studio.gui.fields import Fields
+from studio.gui.menus import Menus
 from studio.gui.painter import Painter
 from studio.gui.theme import Color, Theme
 
@@ -20,7 +21,7 @@ BAR_HEIGHT = 6
 JOB_HEIGHT = 48
 
 
-class Ui(Buttons, Fields):
+class Ui(Buttons, Fields, Menus):
     """What panels draw with. Valid between `Gui.begin` and `Gui.end`."""
 
     @property

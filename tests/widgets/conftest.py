@@ -30,6 +30,8 @@ class FakeUi:
     def __init__(self) -> None:
         self.controls: dict[str, Control] = {}
         self.texts: list[str] = []
+        self.entries: dict[str, list[Any]] = {}
+        """What menus offered, by their label."""
         self.copied: str | None = None
         self.open_sections: set[str] = set()
         self._pressed: set[str] = set()
@@ -84,6 +86,12 @@ class FakeUi:
 
     def combo(self, label, index, items, *, enabled=True, tooltip="") -> int:
         return self._value(label, "combo", index, enabled, tooltip, items)
+
+    def menu_button(self, label, entries, *, enabled=True, tooltip="") -> int | None:
+        self._note(label, "menu", enabled, None, tooltip, [entry.label for entry in entries])
+        self.entries[label] = list(entries)
+        chosen = self._entered.get(label)
+        return chosen if enabled and chosen is not None and entries[chosen].enabled else None
 
     def text(self, s, *, dim=False, color=None, wrap=True) -> None:
         self.texts.append(s)

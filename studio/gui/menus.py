@@ -1,0 +1,65 @@
+"""Buttons that open a list of things to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import imgui
+
+from studio.gui import scopes
+from studio.gui.base import FRAME_HEIGHT, ROUNDING, Base
+from studio.gui.events import KEY_ESCAPE
+from studio.gui.state import DISABLED_ALPHA
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a menu."""
+
+    label: str
+    enabled: bool = True
+    tooltip: str = ""
+
+
+class Menus(Base):
+    """Mixin of `Ui`."""
+
+    def menu_button(
+        self, label: str, entries: Sequence[Entry], *, enabled: bool = True, tooltip: str = ""
+    ) -> int | None:
+        """A button that opens a list of entries; the index of the one pressed now, or None."""
+        state = self._state
+        self._cell()
+        width = self._room() if self._grid else self._text_width(label) + state.px(48)
+        hit = self._hit(label, width, state.px(FRAME_HEIGHT + 2), enabled=enabled)
+        left, top, _, height = hit.rect
+        with self._dimmed(enabled):
+            self._paint.fill(hit.rect, self._button_color(hit, primary=False), state.px(ROUNDING))
+            arrow = state.px(20)
+            self._paint.text_in((left, top, width - arrow, height), label, state.theme.text, align=0.5)
+            at = (left + width - arrow - state.px(4), top, arrow, height)
+            self._paint.icon_in(at, "chevron_down", state.theme.dim)
+        self._done(label, "menu", enabled, None, tooltip)
+        name = f"menu {label}"
+        if hit.pressed:
+            imgui.open_popup(name)
+        imgui.set_next_window_position(left, top + height + state.px(2))
+        with scopes.styles({imgui.STYLE_WINDOW_PADDING: (state.px(10), state.px(8))}), imgui.begin_popup(name) as popup:
+            return self._entries(entries) if popup.opened else None
+
+    def _entries(self, entries: Sequence[Entry]) -> int | None:
+        state, chosen = self._state, None
+        state.popup_open = True
+        if state.pressed(KEY_ESCAPE):
+            imgui.close_current_popup()
+        with scopes.styles({imgui.STYLE_ITEM_SPACING: (state.px(8), state.px(6))}):
+            for number, entry in enumerate(entries):
+                # Not the binding's own way to disable it, under which nothing would explain why.
+                flags = 0 if entry.enabled else imgui.SELECTABLE_DONT_CLOSE_POPUPS
+                with scopes.styles({} if entry.enabled else {imgui.STYLE_ALPHA: DISABLED_ALPHA}):
+                    pressed, _ = imgui.selectable(f"{entry.label}##{number}", False, flags)
+                if pressed and entry.enabled:
+                    chosen = number
+                self._done(entry.label, "option", entry.enabled, None, entry.tooltip)
+        return chosen
