@@ -6,7 +6,6 @@ import logging
 import tempfile
 import weakref
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,8 @@ from studio.cellseg.models import resolve_model
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.result import Segmentation
 from studio.cellseg.run import Request, run_slide
-from studio.core.jobs import NullProgress, Progress
+from studio.core.jobs import Progress
+from studio.core.shown import Callback, shown
 from studio.errors import ParameterError, UsageError
 from studio.slide import WSI, open_slide
 
@@ -41,8 +41,8 @@ def segment_slide(
     region: tuple[float, float, float, float] | None = None,
     rois: Sequence[ROI] | None = None,
     overwrite: bool = True,
-    progress: Progress | None = None,
-    show_progress: bool = False,
+    progress: Progress | Callback | None = None,
+    show_progress: bool | None = None,
     diam_mean: float | None = None,
     gpus: int | Sequence[int] | None = None,
     device: Any = None,
@@ -62,8 +62,9 @@ def segment_slide(
         region: x, y, width, height in slide pixels to restrict the run to.
         rois: count only cells inside of these (`studio.slide.roi.read_rois`).
         overwrite: whether a file at `out` may be replaced.
-        progress: told of blocks; what its `advance` raises stops the run, which stays resumable.
-        show_progress: a progress bar on stderr, where no `progress` is given.
+        progress: told of blocks, or a function called with (done, total, message); what it raises stops the run,
+            which stays resumable.
+        show_progress: a bar on stderr; None: where that is a terminal.
         diam_mean: pixels across a cell that the network expects, if not the model's own number.
         gpus: number(s) of CUDA devices, of which the first is used if this machine has any.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, or a torch device.
@@ -81,7 +82,7 @@ def segment_slide(
     try:
         if opened is slide and mpp is not None and mpp != opened.mpp:
             raise UsageError("The slide is open already: set its pixel size with slide.set_mpp, not with mpp=.")
-        with _shown(progress, show_progress) as told:
+        with shown(progress, show_progress) as told:
             if out is not None:
                 request = Request(chosen, Path(out).expanduser().absolute(), region, rois, None, overwrite)
                 return Segmentation.load(run_slide(opened, request, told).out)
@@ -139,15 +140,6 @@ def _device(device: Any, gpus: int | Sequence[int] | None) -> str | None:
     import torch
 
     return f"cuda:{numbers[0]}" if torch.cuda.is_available() else None
-
-
-def _shown(progress: Progress | None, show: bool) -> AbstractContextManager[Progress]:
-    if progress is not None or not show:
-        return nullcontext(progress or NullProgress())
-    # The one bar there is; the command line owns it, and imports the engine, so this import stays inside.
-    from studio.cli.progress import TerminalProgress
-
-    return TerminalProgress()
 
 
 def _into_scratch(

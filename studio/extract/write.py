@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.core.jobs import Progress
+from studio.core.shown import Callback, shown
 from studio.errors import SlideError, UsageError
 from studio.extract.cells import CellTile, CellTiles, check_background
-from studio.extract.progress import shown
 from studio.extract.sinks import FORMATS, Sink, encode, folder_sink, refuse_existing, tfrecord_path, tfrecord_sink
 from studio.extract.stain import Normalizer, check_normalizer
 from studio.slide.cells import CellExtraction, CellLabels
@@ -44,7 +44,7 @@ def extract_cells(
     quality: int = 95,
     workers: int = 0,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Progress | Callback | None = None,
     show_progress: bool | None = None,
 ) -> CellExtraction:
     """Write a tile around each cell: `tfrecord_dir/{slide}.tfrecords`, `tiles_dir/{slide}/*.jpg`, or both.
@@ -66,7 +66,8 @@ def extract_cells(
         quality: of JPEG, 1 to 100.
         workers: threads that read and encode; 0: one a core.
         overwrite: whether files of an earlier extraction may be replaced.
-        progress: told of cells; what its `advance` raises stops the work, and nothing is written.
+        progress: told of cells, or a function called with (done, total, message); what it raises stops the work,
+            and nothing is written.
         show_progress: a bar on stderr; None: where that is a terminal.
 
     Raises:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from studio.core.files import replacing
 from studio.core.jobs import Progress
+from studio.core.shown import Callback, shown
 from studio.errors import JobCancelled, ProjectError, UsageError
-from studio.extract.progress import shown
 from studio.project import table
 from studio.project.buffer import DEFAULT_GB
 from studio.project.outcomes import Outcome
@@ -162,7 +162,7 @@ class Project:
         overwrite: bool = False,
         isolate: bool = False,
         scheduler: Any = None,
-        progress: Progress | None = None,
+        progress: Progress | Callback | None = None,
         show_progress: bool | None = None,
         **settings: Any,
     ) -> Report:
@@ -189,7 +189,8 @@ class Project:
                 `if __name__ == "__main__":`.
             scheduler: work on a Dask cluster: `'local'` for the cores of this machine (needs that line, too), the
                 address of a scheduler, or a `distributed.Client`. The cells are the same; see SCALING.md.
-            progress: told of the steps; what its `advance` raises stops the work, which can be gone on with.
+            progress: told of the steps, or a function called with (done, total, message); what it raises stops the
+                work, which can be gone on with.
             show_progress: a bar on stderr; None: where that is a terminal.
             **settings: as in `studio.cellseg.segment_slide`.
 
@@ -238,7 +239,7 @@ class Project:
         overwrite: bool = False,
         isolate: bool = False,
         scheduler: Any = None,
-        progress: Progress | None = None,
+        progress: Progress | Callback | None = None,
         show_progress: bool | None = None,
     ) -> Report:
         """Extract a tile around each cell of all slides, after `cell_segmentation`.
@@ -264,7 +265,7 @@ class Project:
             overwrite: replace what is there.
             isolate: work in a process of its own; see `cell_segmentation`.
             scheduler: work on a Dask cluster, one task a slide; see `cell_segmentation`.
-            progress: told of cells; what its `advance` raises stops the work.
+            progress: told of cells, or a function called with (done, total, message); what it raises stops the work.
             show_progress: a bar on stderr; None: where that is a terminal.
 
         Raises:
