@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from studio import Project
+from studio import WSI, Project
 from studio.cellseg import SegmentParams
 from studio.cellseg.tasks import diameter_task
 from studio.core.jobs import NullProgress
@@ -52,7 +52,9 @@ def find_diameter(project: Project, model: str, mpp: float | None) -> float:
         if slide.path is None:
             continue
         try:
-            found = diameter_task(NullProgress(), slide_path=str(slide.path), mpp=slide.mpp or mpp, params=params)
+            with WSI(slide.path) as opened:
+                given = slide.mpp or (mpp if opened.mpp is None else None)
+            found = diameter_task(NullProgress(), slide_path=str(slide.path), mpp=given, params=params)
         except StudioError as error:
             print(f"{slide.name}: {error}")  # noqa: T201
         else:
