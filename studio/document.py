@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from studio.cellseg.params import SegmentParams
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from studio.cellseg.source import LabelSource
     from studio.slide import WSI
+    from studio.slide.roi import ROI
 
 LAYERS = ("mask", "outline", "centroid", "gradxy")
 """Overlay layers, in drawing order and as the probe names them."""
@@ -100,16 +102,31 @@ class Document:
     params: SegmentParams = field(default_factory=SegmentParams)
     auto_diameter: bool = False
     view: View = field(default_factory=View)
+    rois: list[ROI] = field(default_factory=list)
+    """Regions drawn on the slide; `session.rois` changes them, everybody may read."""
+    selected_roi: int | None = None
+    """Index of the region that is being edited."""
+    tool: str = ""
+    """What the left mouse button does on the slide: the name of a tool of `studio.app.tools`; empty to move it."""
     slide_version: int = 0
     overlay_version: int = 0
+    rois_version: int = 0
 
     def set_slide(self, slide: WSI | None) -> None:
-        """Put another slide (or none) in the window; the overlay of the old one goes."""
+        """Put another slide (or none) in the window; overlay and regions of the old one go."""
         if self.slide is not None and self.slide is not slide:
             self.slide.close()
         self.slide = slide
         self.slide_version += 1
         self.set_overlay(None)
+        self.set_rois(())
+        self.tool = ""
+
+    def set_rois(self, rois: Iterable[ROI], selected: int | None = None) -> None:
+        """Have other regions, or others selected."""
+        self.rois = list(rois)
+        self.selected_roi = selected if selected is not None and 0 <= selected < len(self.rois) else None
+        self.rois_version += 1
 
     def set_overlay(self, overlay: Overlay | None) -> None:
         """Show other cells, or none."""

@@ -56,6 +56,16 @@ class Camera:
         return self._document.view
 
     @property
+    def document(self) -> Document:
+        """Whose view this moves."""
+        return self._document
+
+    @property
+    def has_slide(self) -> bool:
+        """Whether there is anything to move over."""
+        return self._document.slide is not None
+
+    @property
     def mpp(self) -> float | None:
         """Micrometres per framebuffer pixel, or None where the slide's pixel size is unknown."""
         slide = self._document.slide

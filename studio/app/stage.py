@@ -16,9 +16,10 @@ from studio.app.host import PanelHost
 from studio.app.loop import FRAME_S, FrameClock
 from studio.app.native_dialog import NativeDialogs
 from studio.app.probe import FrameState, ProbeFile, snapshot
+from studio.app.toolbox import build_tools
 from studio.app.viewer_input import ViewerInput
 from studio.app.window import TITLE, Window
-from studio.gui.events import Drop, Event
+from studio.gui.events import Char, Drop, Event, Key
 from studio.gui.gui import Gui
 from studio.logs import log_path
 from studio.render.offscreen import Offscreen
@@ -47,7 +48,8 @@ class WindowStage:
         self._window = window
         self._session = session
         self._camera = Camera(session.document, options.view)
-        self._viewer = ViewerInput(self._camera)
+        self._tools = build_tools(session, self._camera)
+        self._viewer = ViewerInput(self._camera, self._tools)
         self._native = NativeDialogs()
         self._probe = ProbeFile(options.probe) if options.probe is not None else None
         self._remember_size = options.size is None
@@ -133,13 +135,16 @@ class WindowStage:
         self._scene.pixel_ratio = window.content_scale
         self._react(events, began_s, gui_has_keys)
         self._area = self._chrome.draw(gui, self._minimap(), self._viewer.pointer)
-        gui.end()
         self._place(pixels)
+        if self._session.document.slide is not None:
+            with gui.chrome.under.clipped(self._area):
+                self._tools.draw(gui.chrome.under, self._camera.window_from_slide)
+        gui.end()
         self._scene.update(self._session.document)
         self._paint(pixels)
         if self._picture is not None:
             self._take_picture(pixels)
-        window.set_cursor("move" if self._viewer.dragging else gui.cursor)
+        window.set_cursor(self._cursor(gui.cursor))
         window.swap()
         self._after(began_s, cpu_s)
         return gui.next_frame_s
@@ -191,7 +196,9 @@ class WindowStage:
                 self._chrome.drop(event.paths)
         if not gui_has_keys:
             for event in events:
-                self._shortcuts.run(event)
+                key = isinstance(event, Key | Char)
+                if not (key and self._tools.on_event(event, self._viewer.position_slide)):
+                    self._shortcuts.run(event)
         self._viewer.handle(events, self._area, gui_has_mouse=self._gui.wants_mouse, now_s=now_s)
 
     @property
@@ -199,6 +206,11 @@ class WindowStage:
         """Whether tiles of the view are still to come."""
         wanted, ready = self._scene.tiles
         return ready < wanted
+
+    def _cursor(self, wanted: str) -> str:
+        if self._viewer.dragging:
+            return "move"
+        return "crosshair" if self._tools.active is not None and self._viewer.pointer is not None else wanted
 
     def _minimap(self) -> tuple[int, tuple[int, int]] | None:
         texture = self._scene.minimap(self._session.document)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from studio.app.camera import NOTCH, Camera
+from studio.app.tools import Tools
 from studio.gui.events import Event, Focus, MouseButton, MouseMove, Wheel
 
 LEFT, MIDDLE = 0, 2
@@ -18,10 +19,11 @@ Rect = tuple[float, float, float, float]
 
 
 class ViewerInput:
-    """Turns mouse events into camera moves; keeps what is held down."""
+    """Turns mouse events into camera moves, those that no tool takes; keeps what is held down."""
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: Camera, tools: Tools | None = None) -> None:
         self._camera = camera
+        self._tools = tools or Tools(camera.document)
         self._area: Rect = (0.0, 0.0, 0.0, 0.0)
         self._position = (-math.inf, -math.inf)
         self._covered = False
@@ -39,6 +41,12 @@ class ViewerInput:
         """Whether the slide is held."""
         return self._held is not None
 
+    @property
+    def position_slide(self) -> tuple[float, float] | None:
+        """The slide point under the pointer; None while the pointer is elsewhere."""
+        at = self._position if self._tools.has_mouse else self.pointer
+        return None if at is None or not self._camera.has_slide else self._camera.slide_from_window(*at)
+
     def handle(self, events: Sequence[Event], area: Rect, *, gui_has_mouse: bool, now_s: float) -> bool:
         """Move the camera as this frame's events say. Whether it moved.
 
@@ -49,11 +57,13 @@ class ViewerInput:
         before = self._camera.view.rect_slide
         self._area, self._covered = area, gui_has_mouse and self._held is None
         for event in events:
+            if isinstance(event, MouseMove):
+                self._position = (event.x, event.y)
+            if self._offer(event):
+                continue
             match event:
-                case MouseMove(x=x, y=y):
-                    self._position = (x, y)
-                    if self._held is not None:
-                        self._drag()
+                case MouseMove() if self._held is not None:
+                    self._drag()
                 case MouseButton(button=button, down=True) if button in (LEFT, MIDDLE):
                     if self._held is None and not gui_has_mouse and self._inside():
                         self._press(button, now_s)
@@ -65,6 +75,15 @@ class ViewerInput:
                 case Focus(on=False):
                     self._held = None
         return before != self._camera.view.rect_slide
+
+    def _offer(self, event: Event) -> bool:
+        """Let the tools have a mouse event. Whether one took it."""
+        position = self.position_slide
+        if isinstance(event, MouseMove | Focus) or (isinstance(event, MouseButton) and not event.down):
+            return self._tools.on_event(event, position)
+        if isinstance(event, MouseButton | Wheel) and position is not None:
+            return self._tools.on_event(event, position)
+        return False
 
     def _press(self, button: int, now_s: float) -> None:
         x, y = self._position

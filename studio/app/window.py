@@ -30,6 +30,7 @@ _CURSORS = {
     "resize_h": glfw.RESIZE_EW_CURSOR,
     "resize_v": glfw.RESIZE_NS_CURSOR,
     "move": glfw.RESIZE_ALL_CURSOR,
+    "crosshair": glfw.CROSSHAIR_CURSOR,
 }
 
 _GL_PLATFORMS = {glfw.PLATFORM_X11: "glx", glfw.PLATFORM_WAYLAND: "wayland", glfw.PLATFORM_NULL: "osmesa"}
@@ -160,7 +161,7 @@ class Window:
         glfw.set_window_title(self._handle, title)
 
     def set_cursor(self, name: str) -> None:
-        """Show a pointer of `Gui.cursor`'s names, or `move`; others are arrows."""
+        """Show a pointer of `Gui.cursor`'s names, `move` or `crosshair`; others are arrows."""
         if name == self._cursor:
             return
         self._cursor = name

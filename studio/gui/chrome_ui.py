@@ -30,6 +30,8 @@ class ChromeUi:
     def __init__(self, state: GuiState) -> None:
         self._state = state
         self._paint = Painter(state)
+        self.under = Painter(state, under=True)
+        """Draws over the slide and under all windows."""
 
     def px(self, length: float) -> float:
         """A length of the design in window units of this screen."""

@@ -12,7 +12,7 @@ from studio.gui import scopes
 from studio.gui.control import Rect
 from studio.gui.icons import icon_text
 from studio.gui.state import GuiState
-from studio.gui.theme import Color
+from studio.gui.theme import Color, Theme
 
 Point = tuple[float, float]
 
@@ -20,14 +20,24 @@ ELLIPSIS = "…"
 
 
 class Painter:
-    """Draws on the window that is being drawn into."""
+    """Draws on the window that is being drawn into, or `under` all windows and over the slide."""
 
-    def __init__(self, state: GuiState) -> None:
+    def __init__(self, state: GuiState, *, under: bool = False) -> None:
         self._state = state
+        self._under = under
+
+    @property
+    def theme(self) -> Theme:
+        """Colours in force."""
+        return self._state.theme
+
+    def px(self, length: float) -> float:
+        """A length of the design in window units of this screen."""
+        return self._state.px(length)
 
     @property
     def _list(self) -> Any:
-        return imgui.get_window_draw_list()
+        return imgui.get_background_draw_list() if self._under else imgui.get_window_draw_list()
 
     def fill(self, rect: Rect, color: Color, rounding: float = 0.0) -> None:
         """A filled rectangle."""
@@ -57,9 +67,17 @@ class Painter:
         """A line through several points."""
         self._list.add_polyline(list(points), self._state.color(color), 0, thickness)
 
+    def ring(self, points: Sequence[Point], color: Color, thickness: float = 1.0) -> None:
+        """A closed line through several points."""
+        self._list.add_polyline(list(points), self._state.color(color), imgui.DRAW_CLOSED, thickness)
+
     def disc(self, center: Point, radius: float, color: Color) -> None:
         """A filled circle."""
         self._list.add_circle_filled(*center, radius, self._state.color(color), 24)
+
+    def circle(self, center: Point, radius: float, color: Color, thickness: float = 1.0) -> None:
+        """The outline of a circle."""
+        self._list.add_circle(*center, radius, self._state.color(color), 64, thickness)
 
     def image(self, texture: int, rect: Rect) -> None:
         """A GL texture whose first row is the top one."""

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from studio.core.worker import Worker
 from studio.resources import resource
 from studio.session.exporting import ExportSession
+from studio.session.rois import Rois
+from studio.settings import Settings
 
 SAMPLE = ("assets", "samples", "CMU-1-Small-Region.svs")
 
 
 class Session(ExportSession):
     """Everything the window can do. Panels call it as `ctx.actions`; main thread only."""
+
+    def __init__(
+        self, settings: Settings | None = None, *, interactive: Worker | None = None, batch: Worker | None = None
+    ) -> None:
+        super().__init__(settings, interactive=interactive, batch=batch)
+        self.rois = Rois(self, self._run_on_thread)
 
     def sample_slide(self) -> Path:
         """The H&E slide that travels with the program."""
