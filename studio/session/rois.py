@@ -171,9 +171,7 @@ class Rois:
         if not 0 <= index < len(rois):
             return
         before = rois[index]
-        if all(
-            changes[name] is getattr(before, name) or _same(changes[name], getattr(before, name)) for name in changes
-        ):
+        if all(np.array_equal(value, getattr(before, name)) for name, value in changes.items()):
             return
         rois[index] = replace(before, **changes)
         self._change(f"{what} {before.name}", rois, self._document.selected_roi)
