@@ -111,6 +111,13 @@ class TileStore:
                     del self._pins[tile]
             self._shrink()
 
+    def settle(self) -> None:
+        """Forget the pins and promises of a run that ended early; tiles stay. Call while nobody uses the store."""
+        with self._lock:
+            self._pins.clear()
+            self._coming.clear()
+            self._shrink()
+
     def _shrink(self) -> None:
         if self._bytes <= self._budget:
             return

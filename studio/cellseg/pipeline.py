@@ -84,15 +84,23 @@ class Pipeline:
     """Runs blocks of a plan. Make one, iterate over `run`, drop it."""
 
     def __init__(
-        self, plan: Plan, network: Network, *, harvest: Harvest | None = None, times: StageTimes | None = None
+        self,
+        plan: Plan,
+        network: Network,
+        *,
+        harvest: Harvest | None = None,
+        times: StageTimes | None = None,
+        store: TileStore | None = None,
     ) -> None:
+        """`store` holds tiles of earlier runs with the same network input, and keeps those of this one."""
         self.plan = plan
         self.times = times or StageTimes()
         self.network = network
         self._harvest = harvest
         self._workers = plan.params.workers or owned_cores()
         self._inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
-        self._store = TileStore(plan.cache_bytes)
+        self._store = TileStore(plan.cache_bytes) if store is None else store
+        self._store.settle()
         self._stop = threading.Event()
         self._again: deque[tuple[Rect, int]] = deque()
         self._halo = FIRST_HALO

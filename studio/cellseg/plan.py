@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from studio.cellseg.blocks import FIRST_HALO
@@ -126,6 +126,12 @@ def make_plan(
         skipped=tuple(skipped),
         where=where,
     )
+
+
+def recut(plan: Plan, side_px: int) -> Plan:
+    """The same plan in blocks of another size; the cells stay the same."""
+    blocks, skipped = _choose_blocks(block_grid(plan.region, side_px), plan.where)
+    return replace(plan, blocks=tuple(blocks), skipped=tuple(skipped))
 
 
 def block_px(params: SegmentParams) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from studio.cellseg.blockdata import BlockData, keep_block
 from studio.cellseg.finish import paste
+from studio.cellseg.flowfield import TileStore
 from studio.cellseg.merge import MergedCells, merge_parts
 from studio.cellseg.networks import Network
 from studio.cellseg.params import SegmentParams
@@ -61,13 +62,41 @@ def preview(
     """
     plan = make_plan(slide, params, rect_slide, rois)
     progress.start(len(plan.blocks), "Segmenting the view")
+    return segment_plan(plan, network, progress)
 
+
+def segment_plan(
+    plan: Plan,
+    network: Network,
+    progress: Progress,
+    *,
+    store: TileStore | None = None,
+    focus: tuple[int, int] | None = None,
+    on_block: Callable[[BlockData], None] | None = None,
+) -> Preview:
+    """Do the blocks of a plan and put them together.
+
+    Args:
+        plan: what to do.
+        network: of the plan's model.
+        progress: told of each block.
+        store: keeps the network's tiles from call to call, and knows those of earlier ones.
+        focus: working row and column to begin at; None: in the order that takes the least memory.
+        on_block: told of each block once it is done.
+    """
     blocks: list[BlockData] = []
-    pipeline = Pipeline(plan, network, harvest=lambda block, piece: keep_block(block, piece, plan.grid, flows=True))
-    order = in_order(plan, list(plan.blocks), None)
+    pipeline = Pipeline(
+        plan,
+        network,
+        harvest=lambda block, piece: keep_block(block, piece, plan.grid, flows=True),
+        store=store,
+    )
+    order = in_order(plan, list(plan.blocks), focus)
     with contextlib.closing(pipeline.run(order, poll=lambda: progress.advance(0))) as finished:
         for done in finished:
             blocks.append(done.extra)
+            if on_block is not None:
+                on_block(done.extra)
             progress.advance(1)
     cells = merge_parts([block.cells for block in blocks])
     mask = plan.mask
