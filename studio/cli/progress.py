@@ -61,16 +61,17 @@ class TerminalProgress:
             self._total, self._done, self._first_done = total, done, done
             self._message = message
             self._began_s = time.monotonic()
-            self._show(new=True)
+            self._show(new=True, due=True)
         self._raise_if_cancelled()
 
     def advance(self, steps: int = 1, message: str | None = None) -> None:
         """Count steps done; raises JobCancelled after Ctrl+C."""
         with self._lock:
+            finished = self._done < self._total <= self._done + steps
             self._done += steps
             if message is not None:
                 self._message = message
-            self._show(new=False)
+            self._show(new=False, due=finished)
         self._raise_if_cancelled()
 
     def emit(self, kind: str, payload: dict[str, Any]) -> None:
@@ -80,13 +81,13 @@ class TerminalProgress:
         if self._cancelled:
             raise JobCancelled
 
-    def _show(self, *, new: bool) -> None:
+    def _show(self, *, new: bool, due: bool) -> None:
+        """Show the state; where there is no bar, a line if one is `due` or the last one is old."""
         if self._bar_wanted:
             self._show_bar(new)
             return
         now = time.monotonic()
-        finished = 0 < self._total <= self._done
-        if new or finished or now - self._said_s >= LINE_EVERY_S:
+        if due or now - self._said_s >= LINE_EVERY_S:
             self._said_s = now
             note(self._line(now))
 
@@ -117,7 +118,8 @@ def _rich_bar() -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        # Names of slides may hold brackets.
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

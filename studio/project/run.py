@@ -186,16 +186,19 @@ class _Isolated:
 
     def _call(self, progress: Progress, target: str, arguments: dict[str, Any], title: str) -> dict[str, Any]:
         job = self._worker.submit(target, arguments, title=title)
-        seen: tuple[int, int, str] = (0, 0, "")
+        seen = (0, 0, "")
         try:
+            progress.start(0, title)
             while not job.state.final:
                 time.sleep(_POLL_S)
                 self._worker.poll()
                 now = (job.total, job.done, job.message)
                 if now[0] != seen[0] or now[1] < seen[1]:
                     progress.start(job.total, job.message, job.done)
-                else:
+                elif now != seen:
                     progress.advance(now[1] - seen[1], job.message)
+                else:
+                    progress.advance(0)
                 seen = now
         except (JobCancelled, KeyboardInterrupt):
             self._worker.cancel(job)

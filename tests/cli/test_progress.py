@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import sys
 
 import pytest
 
@@ -28,6 +30,28 @@ def test_bar_in_a_terminal_leaves_stdout_alone(capsys: pytest.CaptureFixture[str
         progress.start(2, "Blocks")
         progress.advance(2)
     assert capsys.readouterr().out == ""
+
+
+def test_a_bar_shows_names_with_brackets_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with TerminalProgress() as progress:
+        progress.start(2, "Slide [red] a[/b]")
+        progress.advance(2)
+    assert "Slide [red] a[/b]" in sys.stderr.getvalue()
+
+
+def test_each_end_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with TerminalProgress(bar=False) as progress:
+        progress.start(2, "Blocks")
+        progress.advance(2)
+        for _ in range(3):
+            progress.advance(0)
+    assert capsys.readouterr().err.splitlines() == ["Blocks: 0 of 2", "Blocks: 2 of 2"]
 
 
 def test_interrupt_cancels_at_the_next_step(capsys: pytest.CaptureFixture[str]) -> None:

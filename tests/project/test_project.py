@@ -217,9 +217,14 @@ def test_a_crash_costs_one_slide_when_isolated(done: Project, monkeypatch: pytes
     from studio.project.steps import ExtractStep
 
     monkeypatch.setattr(ExtractStep, "target", "tests.project.crash:extract_or_die")
-    report = done.extract_cells(48, 24, isolate=True)
+    said: list[tuple[int, int, str]] = []
+    report = done.extract_cells(48, 24, isolate=True, progress=lambda *step: said.append(step))
     assert [outcome.slide for outcome in report.failed] == ["left"]
     assert "stopped unexpectedly" in report.failed[0].message
+    # Each slide begins its own count.
+    cells = done.segmentation("right edge").cells
+    assert [message.partition("] ")[2] for _, _, message in said if message.endswith("extract right edge")]
+    assert (cells, cells) in {(now, total) for now, total, message in said if "right edge" in message}
     assert states(report) == {"left": "failed", "right edge": "done", "ünten": "done"}
 
 
