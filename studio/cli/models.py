@@ -11,6 +11,7 @@ from studio.cli.arguments import PROG, add_json, add_verbose, device, number
 from studio.cli.output import note, say, say_fields, say_json, say_table
 from studio.cli.progress import TerminalProgress
 
+SPLITS = ("all", "held-out", "train", "validation")
 AFTER_STOP = "The same command goes on where it stopped; a training needs --resume for that."
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("-o", "--out", type=Path, required=True, metavar="FILE", help="weights file; FILE's name with .json says how")
     add("--start-from", metavar="M", help="go on from this model's weights (default: from scratch, slim widths)")
     add("--widths", type=int, nargs=4, metavar="N", help="channels of the four levels from scratch (16 32 64 128)")
+    add(
+        "--diam-mean", type=number("the diameter"), metavar="PX", help="pixels across a cell, from scratch (default 24)"
+    )
     add("--teacher", metavar="M", help="model that labels unlabelled fields (default: a classical method)")
     add("--steps", type=int, metavar="N", help="batches to train on (default 1200)")
     add("--batch", type=int, metavar="N", help="fields a batch (default 8)")
@@ -63,6 +67,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of synthetic nuclei in the training (default 0.12; 0 with --start-from)",
     )
+    add(
+        "--validation",
+        action="store_true",
+        help="leave out a further fifth of the images, to choose by (evaluate --split validation)",
+    )
     add("--resume", action="store_true", help="go on from the checkpoint of a training that was stopped")
     add("--report", type=Path, metavar="FOLDER", help="of the report with pictures (default: beside FILE)")
     add("--no-report", action="store_true", help="write no report")
@@ -73,7 +82,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("folders", nargs="+", type=Path, metavar="DIR", help="images with NAME_label.tif or NAME_masks.png beside them")
     add("--model", metavar="M", help="name or file of a model (default: the one `models list` marks)")
-    add("--split", choices=("all", "held-out", "train"), default="all", help="which part of `train`'s fixed split")
+    add("--split", choices=SPLITS, default="all", help="which part of `train`'s fixed split")
     add(
         "--diameter-px",
         type=number("the diameter"),
@@ -208,7 +217,9 @@ def run_train(args: argparse.Namespace) -> int:
 def _train_settings(args: argparse.Namespace) -> TrainSettings:
     from studio.cellseg.training.train import TrainSettings
 
-    values = {name: getattr(args, name) for name in ("steps", "batch", "seed", "learning_rate")}
+    values = {
+        name: getattr(args, name) for name in ("steps", "batch", "seed", "learning_rate", "diam_mean", "validation")
+    }
     values["generated_share"] = args.generated
     if args.generated is None and args.start_from:
         # Fine-tuning is for cells that may look like anything but our synthetic nuclei.

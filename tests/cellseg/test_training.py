@@ -14,8 +14,9 @@ from studio.cellseg.inputs import to_channels
 from studio.cellseg.models import resolve_model
 from studio.cellseg.training import data, taught
 from studio.cellseg.training.augment import augment_colour, normalise, restain, stain_of
-from studio.cellseg.training.evaluate import evaluate
+from studio.cellseg.training.evaluate import evaluate, labelled_images
 from studio.cellseg.training.generator import Field, fluorescence_field, he_field
+from studio.cellseg.training.planted import plant
 from studio.cellseg.training.predict import labels_from_flows
 from studio.cellseg.training.sampler import Sampler, cell_flows, prepare, unpack
 from studio.cellseg.training.scores import compare, matches
@@ -54,6 +55,38 @@ def test_split_is_fixed_and_disjoint(folder: Path) -> None:
     assert not kept & out
     assert data.LabelledImage(Path("train_1.png"), Path("x")).held_out
     assert not data.LabelledImage(Path("train_2.png"), Path("x")).held_out
+
+
+def test_images_to_choose_by_are_trained_on_only_without_validation(tmp_path: Path) -> None:
+    items = [data.LabelledImage(tmp_path / f"train_{i}.png", tmp_path / f"train_{i}_label.tif") for i in range(1, 60)]
+    for item in items:
+        cv2.imwrite(str(item.image), np.zeros((8, 8, 3), np.uint8))
+        tifffile.imwrite(item.labels, np.zeros((8, 8), np.uint16))
+    chosen_by = [item for item in items if item.validation]
+    assert items[4] in chosen_by
+    assert 3 < len(chosen_by) < 20
+    assert not any(item.held_out for item in chosen_by)
+    kept, all_trained = (len(data.load_fields([tmp_path], validation=v)) for v in (False, True))
+    assert kept == all_trained - len(chosen_by)
+    assert labelled_images(tmp_path, "validation") == sorted(chosen_by, key=lambda item: item.image)
+
+
+def test_planted_nuclei_lie_in_gaps_and_are_darker() -> None:
+    rng = np.random.default_rng(6)
+    field = he_field(rng, 160, 22.0)
+    cells, sure = field.labels > 0, np.ones(field.labels.shape, bool)
+    sure[:40] = False
+    planted = darker = 0
+    for _ in range(8):
+        rgb, labels = plant(rng, field.rgb, cells, sure, 14.0)
+        new = labels > 0
+        assert not new[cells | ~sure].any()
+        far = ~cv2.dilate(new.astype(np.uint8), np.ones((11, 11), np.uint8)).astype(bool)
+        assert np.abs(rgb[far].astype(int) - field.rgb[far]).max() <= 3
+        planted += len(np.unique(labels)) - 1
+        darker += int(field.rgb[new].sum()) - int(rgb[new].sum()) > 10 * new.sum()
+    assert planted > 8
+    assert darker >= 6
 
 
 def test_labels_beside_an_image_are_found(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from studio.cellseg.training.generator import jpeg
 
-_EMPTY_OD = 0.12
+EMPTY_OD = 0.12
 """Mean optical density (natural logarithm) below which a pixel is glass, not tissue."""
 
 
@@ -20,7 +20,7 @@ def optical_density(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 def stain_of(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(2, 3) float32: mean and spread of the optical density of a field's tissue, red, green, blue."""
     density = optical_density(rgb).reshape(-1, 3)
-    tissue = density[density.mean(axis=1) > _EMPTY_OD]
+    tissue = density[density.mean(axis=1) > EMPTY_OD]
     if len(tissue) < 100:
         tissue = density
     return np.stack([tissue.mean(axis=0), tissue.std(axis=0) + 0.02]).astype(np.float32)
@@ -35,7 +35,7 @@ def restain(
     mean = own[0] + share * (other[0] - own[0])
     density = (optical_density(rgb) - own[0]) * spread + mean
     # Glass stays glass, however dense the other tissue is.
-    glass = np.clip(1 - optical_density(rgb).mean(axis=2, keepdims=True) / _EMPTY_OD, 0, 1)
+    glass = np.clip(1 - optical_density(rgb).mean(axis=2, keepdims=True) / EMPTY_OD, 0, 1)
     density = np.clip(density * (1 - glass), 0, None)
     return np.clip(256 * np.exp(-density) - 1, 0, 255).astype(np.uint8)
 
@@ -74,5 +74,8 @@ def normalise(rng: np.random.Generator, x: NDArray[np.float32]) -> NDArray[np.fl
         spread = max(float(high - low), floor)
         low = low + spread * rng.normal(-0.02, 0.06)
         spread *= np.exp(rng.normal(0.08, 0.2))
+        # Keratin or pigment elsewhere on the slide may be far darker than any nucleus, which leaves nuclei pale.
+        if rng.uniform() < 0.2:
+            spread *= np.exp(rng.uniform(0, 0.8))
         out[i] = np.clip((channel - low) / spread, -2, 5)
     return out

@@ -18,6 +18,8 @@ from studio.errors import UsageError
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 LABEL_ENDINGS = ("_label.tif", "_label.tiff", "_label.png", "_masks.tif", "_masks.tiff", "_masks.png", "_masks.npy")
 HELD_OUT_SHARE = 0.2
+VALIDATION_SHARE = 0.2
+"""Of the images that are not held out."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,15 @@ class LabelledImage:
     @property
     def held_out(self) -> bool:
         """Whether this image is for evaluation only: by a hash of its name, so it never changes."""
-        digest = hashlib.sha256(self.image.stem.encode()).digest()
-        return digest[0] / 256 < HELD_OUT_SHARE
+        return self._digest()[0] / 256 < HELD_OUT_SHARE
+
+    @property
+    def validation(self) -> bool:
+        """Whether this image is one to choose by (thresholds, widths), if a training leaves some out for that."""
+        return not self.held_out and self._digest()[1] / 256 < VALIDATION_SHARE
+
+    def _digest(self) -> bytes:
+        return hashlib.sha256(self.image.stem.encode()).digest()
 
 
 def find_labelled(folder: Path) -> list[LabelledImage]:
@@ -99,12 +108,15 @@ def is_dark(rgb: NDArray[np.uint8]) -> bool:
     return float(np.median(rgb.max(axis=2))) < 110
 
 
-def load_fields(folders: list[Path], held_out: bool = False) -> list[Field]:
-    """All labelled images of the folders (the held-out ones, or the others) in memory."""
+def load_fields(folders: list[Path], *, held_out: bool = False, validation: bool = True) -> list[Field]:
+    """All labelled images of the folders (the held-out ones, or the others) in memory.
+
+    With `validation` off, those to choose by are left out of the others.
+    """
     fields = []
     for folder in folders:
         for item in find_labelled(folder):
-            if item.held_out != held_out:
+            if item.held_out != held_out or (item.validation and not validation):
                 continue
             rgb, labels = read_rgb(item.image), read_labels(item.labels)
             fields.append(Field(rgb, labels, is_dark(rgb), source=folder.name))

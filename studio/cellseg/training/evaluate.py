@@ -19,6 +19,8 @@ from studio.cellseg.training.scores import NO_SCORES, Scores, compare
 from studio.core.jobs import NullProgress, Progress
 from studio.errors import UsageError
 
+SPLITS = ("all", "held-out", "train", "validation")
+
 
 def evaluate(
     folders: Path | str | Sequence[Path | str],
@@ -40,7 +42,7 @@ def evaluate(
         folders: one or several, searched with subfolders for images with labels beside them.
         model: name or path.
         diameter_px: cell diameter in the images' pixels; None finds it for each image.
-        split: `all`, or `held-out` or `train`, the parts of `train`'s fixed split.
+        split: one of `SPLITS`: of the fixed parts, `validation` is one of `train`.
         channel: as in `SegmentParams`; `auto` looks at each image's background.
         cellprob_threshold: as in `SegmentParams`.
         flow_threshold: as in `SegmentParams`.
@@ -107,14 +109,16 @@ def _pooled(scores: list[Scores]) -> dict[str, Any]:
 
 def labelled_images(folders: Path | str | Sequence[Path | str], split: str = "all") -> list[LabelledImage]:
     """Labelled images of some folders, or one part of their split. UsageError when there are none."""
-    if split not in ("all", "held-out", "train"):
-        raise UsageError(f"Unknown split {split!r}; choose all, held-out or train.")
+    if split not in SPLITS:
+        raise UsageError(f"Unknown split {split!r}; choose {', '.join(SPLITS)}.")
     paths = [Path(f) for f in ([folders] if isinstance(folders, str | Path) else folders)]
     for path in paths:
         if not path.is_dir():
             raise UsageError(f"There is no folder {path}.")
     items = [item for path in paths for item in find_labelled(path)]
-    if split != "all":
+    if split == "validation":
+        items = [item for item in items if item.validation]
+    elif split != "all":
         items = [item for item in items if item.held_out == (split == "held-out")]
     if not items:
         raise UsageError(

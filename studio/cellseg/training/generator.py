@@ -36,10 +36,10 @@ def _noise(rng: np.random.Generator, size_px: int, scale_px: float) -> NDArray[n
     return np.asarray(field / (field.std() + 1e-6), dtype=np.float32)
 
 
-def _place_nuclei(rng: np.random.Generator, size_px: int, diameter_px: float) -> NDArray[np.int32]:
-    """Labels of wobbly ellipses, scattered or in crowds, later ones lying under earlier ones."""
+def place_nuclei(rng: np.random.Generator, size_px: int, diameter_px: float, most: float = 0.55) -> NDArray[np.int32]:
+    """Labels of wobbly ellipses, scattered or in crowds, later ones lying under earlier ones; `most`: share of area."""
     labels = np.zeros((size_px, size_px), dtype=np.int32)
-    density = rng.uniform(0.02, 0.55)
+    density = rng.uniform(0.02, most)
     wanted = int(density * size_px**2 / (np.pi / 4 * diameter_px**2))
     crowd = ndimage.gaussian_filter(rng.standard_normal((size_px, size_px)), size_px / rng.uniform(6, 20))
     crowd_weight = rng.uniform(0, 3)
@@ -72,7 +72,7 @@ def _place_nuclei(rng: np.random.Generator, size_px: int, diameter_px: float) ->
     return labels
 
 
-def _chromatin(rng: np.random.Generator, labels: NDArray[np.int32], diameter_px: float) -> NDArray[np.float32]:
+def chromatin(rng: np.random.Generator, labels: NDArray[np.int32], diameter_px: float) -> NDArray[np.float32]:
     """Stain inside the nuclei: each its own depth, texture, and a vesicular or solid profile."""
     size_px = labels.shape[0]
     count = int(labels.max())
@@ -89,8 +89,8 @@ def _chromatin(rng: np.random.Generator, labels: NDArray[np.int32], diameter_px:
 
 def he_field(rng: np.random.Generator, size_px: int, diameter_px: float) -> Field:
     """A haematoxylin-and-eosin-like field."""
-    labels = _place_nuclei(rng, size_px, diameter_px)
-    nuclei = _chromatin(rng, labels, diameter_px) * rng.uniform(0.35, 1.2)
+    labels = place_nuclei(rng, size_px, diameter_px)
+    nuclei = chromatin(rng, labels, diameter_px) * rng.uniform(0.35, 1.2)
     haze = np.clip(_noise(rng, size_px, diameter_px * rng.uniform(1, 5)), 0, None) * rng.uniform(0, 0.12)
     hematoxylin = nuclei + haze + rng.uniform(0, 0.08)
     eosin = np.clip(
@@ -112,8 +112,8 @@ def he_field(rng: np.random.Generator, size_px: int, diameter_px: float) -> Fiel
 
 def fluorescence_field(rng: np.random.Generator, size_px: int, diameter_px: float) -> Field:
     """Bright nuclei on a dark, uneven background."""
-    labels = _place_nuclei(rng, size_px, diameter_px)
-    nuclei = ndimage.gaussian_filter(_chromatin(rng, labels, diameter_px), rng.uniform(0.3, diameter_px / 14))
+    labels = place_nuclei(rng, size_px, diameter_px)
+    nuclei = ndimage.gaussian_filter(chromatin(rng, labels, diameter_px), rng.uniform(0.3, diameter_px / 14))
     haze = np.clip(_noise(rng, size_px, size_px / rng.uniform(2, 6)), 0, None) * rng.uniform(0, 0.15)
     light = nuclei * rng.uniform(0.3, 1.2) + haze + rng.uniform(0, 0.1)
     light = light * 180 + rng.normal(0, rng.uniform(0.5, 8), light.shape)

@@ -40,9 +40,27 @@ def segment_image(
     Returns:
         (H, W) int32, ids 1…N; found at the working scale, drawn at the picture's.
     """
-    height, width = rgb.shape[:2]
     y = flow_field(network_input(rgb, mode, scale), network)
+    return cut_labels(
+        y,
+        (rgb.shape[0], rgb.shape[1]),
+        cellprob_threshold=cellprob_threshold,
+        flow_threshold=flow_threshold,
+        min_size=min_size,
+    )
+
+
+def cut_labels(
+    y: NDArray[np.float32],
+    shape: tuple[int, ...],
+    *,
+    cellprob_threshold: float = 0.0,
+    flow_threshold: float = 0.4,
+    min_size: int = 15,
+) -> NDArray[np.int32]:
+    """(3, h, w) of the network at working scale to labels of `shape`, the picture's (H, W)."""
     labels = labels_from_flows(y, cellprob_threshold, flow_threshold, min_size)
+    height, width = shape
     drawn = cv2.resize(labels.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
     return renumbered(np.asarray(drawn).astype(np.int32))
 

@@ -12,6 +12,7 @@ from studio.cellseg.inputs import to_channels
 from studio.cellseg.training.augment import augment_colour, normalise, restain, stain_of
 from studio.cellseg.training.data import median_diameter, split_pieces
 from studio.cellseg.training.generator import Field, fluorescence_field, he_field
+from studio.cellseg.training.planted import plant
 
 CROP_PX = 224
 DIAMETERS = (0.9, 0.25, 0.46, 1.42)
@@ -19,7 +20,11 @@ DIAMETERS = (0.9, 0.25, 0.46, 1.42)
 SHARES = {"bright": 0.37, "dark": 0.15, "taught": 0.36}
 """How often each kind of real field is drawn. Within a kind every folder has the same share, however few its images."""
 RESTAIN_SHARE = 0.5
+PLANT_SHARE = 0.2
+"""How often a real H&E field gets synthetic nuclei in its gaps, pale and long ones among them."""
 _INSIDE, _CELL = 2, 1
+_SURE = 200
+"""Trust, of 255, above which a pixel outside cells is background for certain."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Sampler:
         rng = self.rng
         middle, spread, least, largest = DIAMETERS
         diameter_px = self._diam_mean * float(np.clip(middle * np.exp(rng.normal(0, spread)), least, largest))
+        planted = None
         if rng.uniform() < self._generated_share:
             make = he_field if rng.uniform() < 0.7 else fluorescence_field
             source = prepare(make(rng, CROP_PX, diameter_px))
@@ -91,13 +97,20 @@ class Sampler:
         else:
             source = self._draw()
             rgb, packed, turn = self._crop(source, diameter_px)
+            if not source.fluorescence and rng.uniform() < PLANT_SHARE:
+                rgb, planted = plant(rng, rgb, (packed[..., 2] & _CELL) > 0, packed[..., 3] > _SURE, diameter_px)
         if not source.fluorescence and self._stains and rng.uniform() < RESTAIN_SHARE:
             rgb = restain(rng, rgb, source.stain, self._stains[int(rng.integers(len(self._stains)))])
         rgb = augment_colour(rng, rgb, source.fluorescence)
         x = normalise(rng, to_channels(rgb, "fluorescence" if source.fluorescence else "hematoxylin"))
         # The engine pads with zeros beyond the slide's edge.
         x[:, packed[..., 2] == 0] = 0
-        return x, unpack(packed, turn)
+        target = unpack(packed, turn)
+        if planted is not None:
+            new = planted > 0
+            target[0][new], target[3][new] = 1, 1
+            target[1:3, new] = cell_flows(planted)[:, new]
+        return x, target
 
     def _draw(self) -> Prepared:
         shares = np.array([share for share, _ in self._pools])

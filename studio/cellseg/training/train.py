@@ -50,10 +50,20 @@ class TrainSettings:
     generated_share: float = 0.12
     average_decay: float = 0.995
     bf16: bool = True
+    validation: bool = False
+    """Leave out the images to choose by, `LabelledImage.validation`."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1:
             raise UsageError("A training needs at least one step and one field a step.")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Fields and cells of each source, and the median cell diameter of the labelled images in their own pixels."""
+
+    counts: dict[str, Any]
+    diameter_px: float | None
 
 
 class _Run:
@@ -190,7 +200,22 @@ def train(
     start = _start(start_from)
     if start is not None:
         settings = replace(settings, widths=start.widths, diam_mean=float(start.diam_mean))
-    sampler, counts, diameters = _read(folders, settings, teacher, threads, progress)
+    sampler, data = read_data(folders, settings, teacher, threads, progress)
+    return fit(settings, sampler, data, out, start=start, resume=resume, device=device, progress=progress)
+
+
+def fit(
+    settings: TrainSettings,
+    sampler: Sampler,
+    data: TrainingData,
+    out: Path,
+    *,
+    start: CPNet | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train on examples that are at hand and write the weights; see `train`."""
     run = _Run(settings, sampler, start, _device(device))
     checkpoint = out.with_suffix(".checkpoint")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -211,22 +236,23 @@ def train(
         run.save(checkpoint)
         raise
     run.settle()
-    _write(run, out, float(np.median(diameters)) if diameters else settings.diam_mean)
-    report = {"settings": asdict(settings), "data": counts, "loss": history, "diam_mean": settings.diam_mean}
+    _write(run, out, data.diameter_px or settings.diam_mean)
+    report = {"settings": asdict(settings), "data": data.counts, "loss": history, "diam_mean": settings.diam_mean}
     out.with_suffix(".json").write_text(json.dumps({"format": 1, "channels": "auto", **report}, indent=1) + "\n")
     checkpoint.unlink(missing_ok=True)
     return {"out": str(out), **report}
 
 
-def _read(
+def read_data(
     folders: Sequence[Path | str], settings: TrainSettings, teacher: str | None, threads: int, progress: Progress
-) -> tuple[Sampler, dict[str, Any], list[float]]:
+) -> tuple[Sampler, TrainingData]:
+    """Read and label what there is to train on; arguments and errors as of `train`."""
     paths = [Path(folder) for folder in folders]
     for path in paths:
         if not path.is_dir():
             raise UsageError(f"There is no folder {path}.")
     # Of a handful of images chance may hold out all; then there is nothing to judge by, but something to learn from.
-    labelled = load_fields(paths) or load_fields(paths, held_out=True)
+    labelled = load_fields(paths, validation=not settings.validation) or load_fields(paths, held_out=True)
     network, diam_mean = None, 0.0
     if teacher is not None:
         info = resolve_model(teacher)
@@ -240,7 +266,8 @@ def _read(
         )
     diameters = [median_diameter(field.labels) for field in labelled]
     sampler = Sampler(labelled, taught, settings.seed, settings.generated_share, settings.diam_mean)
-    return sampler, summary(labelled + taught), [d for d in diameters if d]
+    known = [d for d in diameters if d]
+    return sampler, TrainingData(summary(labelled + taught), float(np.median(known)) if known else None)
 
 
 def _start(path: Path | None) -> CPNet | None:
