@@ -10,7 +10,7 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -73,9 +73,10 @@ def main(argv: Sequence[str]) -> int:
 
 def build_parser(command: Command, module: ModuleType) -> argparse.ArgumentParser:
     """The parser of one command; the window's also lists the commands."""
-    epilog = f"examples:\n{_indented(module.EXAMPLES)}"
+    examples = module.EXAMPLES.strip().splitlines()
+    epilog = f"examples:\n{_indented(examples)}"
     if command is WINDOW:
-        commands = "\n".join(f"{c.name:<12}{c.summary}" for c in COMMANDS)
+        commands = (f"{c.name:<12}{c.summary}" for c in COMMANDS)
         epilog = f"commands (each has --help):\n{_indented(commands)}\n\n{epilog}"
     parser = argparse.ArgumentParser(
         prog=f"{PROG} {command.name}".rstrip(),
@@ -85,11 +86,26 @@ def build_parser(command: Command, module: ModuleType) -> argparse.ArgumentParse
         allow_abbrev=False,
     )
     module.add_arguments(parser)
+    _explain_actions(parser, examples)
     return parser
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"  {line}" for line in text.strip().splitlines())
+def _explain_actions(parser: argparse.ArgumentParser, examples: Sequence[str]) -> None:
+    """Give each action of a command (`project segment`) a description, and those of the examples that are its own."""
+    for group in parser._actions:
+        if not isinstance(group, argparse._SubParsersAction):
+            continue
+        for action in group._choices_actions:
+            one = group.choices[action.dest]
+            own = [line for line in examples if f"{line} ".startswith(f"{one.prog} ")]
+            one.description = f"{str(action.help)[0].upper()}{str(action.help)[1:]}."
+            one.epilog = f"examples:\n{_indented(own)}"
+            one.formatter_class = argparse.RawDescriptionHelpFormatter
+            one.allow_abbrev = False
+
+
+def _indented(lines: Iterable[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)
 
 
 def _run(module: ModuleType, args: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ EXAMPLES = f"""
 {PROG} models download cyto2
 {PROG} models train labelled/ -o mine.pt --start-from builtin --steps 400
 {PROG} models evaluate labelled/ --model mine.pt --split held-out
+{PROG} models speed --model builtin
 """
 
 

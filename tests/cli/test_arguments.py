@@ -64,6 +64,23 @@ def test_every_command_has_help_with_an_example(capsys: pytest.CaptureFixture[st
         assert f"python -m studio {command.name}".rstrip() in text.split("examples:")[1]
 
 
+ACTIONS = (
+    *(f"project {name}" for name in ("create", "segment", "extract", "report")),
+    *(f"models {name}" for name in ("list", "download", "train", "evaluate", "speed")),
+    "bench segment",
+)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_every_action_has_help_with_an_example_and_json(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*action.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"python -m studio {action}" in text.partition("examples:")[2]
+    assert "--json" in text
+    # No part of an option's name stands for it: what a script says today must not mean another thing tomorrow.
+    assert main([*action.split(), "--verbos"]) == 2
+
+
 def test_examples_parse() -> None:
     """An example in --help that the parser refuses would be a lie."""
     import importlib
