@@ -1,4 +1,4 @@
-"""Cell segmentation of whole slides. `segment_slide`, `Segmentation` and `SegmentParams` load when first used."""
+"""Cell segmentation of whole slides. What is listed in `__all__` loads when first used."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from studio.cellseg.agreement import compare
     from studio.cellseg.api import segment_slide
     from studio.cellseg.params import SegmentParams
     from studio.cellseg.result import Segmentation
 
-__all__ = ["SegmentParams", "Segmentation", "segment_slide"]
+__all__ = ["SegmentParams", "Segmentation", "compare", "segment_slide"]
 
 _HOMES = {
     "SegmentParams": "studio.cellseg.params",
     "Segmentation": "studio.cellseg.result",
+    "compare": "studio.cellseg.agreement",
     "segment_slide": "studio.cellseg.api",
 }
 

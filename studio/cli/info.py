@@ -9,16 +9,24 @@ from typing import Any
 
 from studio.cli.arguments import PROG, add_json, add_mpp, add_verbose, existing
 from studio.cli.output import say_fields, say_json
+from studio.cli.progress import TerminalProgress
 
 EXAMPLES = f"""
 {PROG} info assets/samples/CMU-1-Small-Region.svs
 {PROG} info slide-masks.zip --json
+{PROG} info slide-masks.zip --compare other-masks.zip
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a slide, or a result file (*.zip)")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="OTHER",
+        help="another result of the same slide: how many cells agree (F1 at IoU 0.5), changed, or are only in one",
+    )
     add_mpp(parser)
     add_json(parser)
     add_verbose(parser)
@@ -27,8 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what the file holds."""
     values = describe(existing(args.file, "file"), args.mpp)
+    if args.compare is not None:
+        values["agreement"] = _agreement(args.file, existing(args.compare, "file"))
     (say_json if args.json else say_fields)(values)
     return 0
+
+
+def _agreement(file: Path, other: Path) -> dict[str, Any]:
+    """How two result files agree; A is the first. Raises ResultFileError, or UsageError for different places."""
+    from studio.cellseg import compare
+
+    with TerminalProgress() as progress:
+        return {"other": str(other), **compare(file, other, progress).summary()}
 
 
 def describe(path: Path, mpp: float | None = None) -> dict[str, Any]:

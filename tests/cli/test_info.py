@@ -64,3 +64,18 @@ def test_a_damaged_result(masks: Path, capsys: pytest.CaptureFixture[str]) -> No
     output = capsys.readouterr()
     assert output.out == ""
     assert "cut short" in output.err
+
+
+def test_two_results_compared(masks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = np.zeros((300, 400), np.uint32)
+    labels[10:30, 10:27], labels[100:110, 50:60] = 1, 2
+    other = Segmentation(labels, wsi_dim=(800, 600), wsi_offset=(5, 6), meta=META).save(tmp_path / "b-masks.zip")
+    assert cli.main(["info", str(masks), "--compare", str(other), "--json"]) == 0
+    info = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert info["cells"] == 2
+    assert info["agreement"] == {
+        "other": str(other), "cells_a": 2, "cells_b": 2, "matched": 1, "changed": 1, "only_a": 1, "only_b": 1,
+        "f1_50": 0.5, "median_iou": 0.85, "rect_slide": [5.0, 6.0, 800.0, 600.0],
+    }  # fmt: skip
+    assert cli.main(["info", str(masks), "--compare", str(tmp_path / "none.zip")]) == 2
+    assert "no file at" in capsys.readouterr().err
