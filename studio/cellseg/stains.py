@@ -23,6 +23,9 @@ BRIGHTFIELD = ("hematoxylin_od", "eosin_od")
 FLUORESCENCE = ("mean_red", "mean_green", "mean_blue")
 """0 to 255."""
 
+STAIN_COLUMNS = (*BRIGHTFIELD, *FLUORESCENCE)
+"""Names that such columns have in cell tables."""
+
 _SIDE = 1024
 
 

@@ -25,3 +25,12 @@ class Control:
         """Where to press it."""
         left, top, width, height = self.rect
         return left + width / 2, top + height / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a menu."""
+
+    label: str
+    enabled: bool = True
+    tooltip: str = ""

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import imgui
 
 from studio.gui import scopes
 from studio.gui.base import FRAME_HEIGHT, ROUNDING, Base
+from studio.gui.control import Entry
 from studio.gui.events import KEY_ESCAPE
 from studio.gui.state import DISABLED_ALPHA
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of a menu."""
-
-    label: str
-    enabled: bool = True
-    tooltip: str = ""
 
 
 class Menus(Base):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from studio.cellseg.params import SegmentParams
     from studio.cellseg.result import Segmentation
     from studio.cellseg.source import LabelSource
+    from studio.document import Overlay
     from studio.slide import WSI
 
 RUNS_KEPT = 30
@@ -97,6 +98,24 @@ def find_slide_beside(path: Path, meta: dict[str, Any]) -> Path | None:
         if candidate.is_file() and candidate.suffix.lower() in SLIDE_SUFFIXES:
             return candidate
     return None
+
+
+def is_in_file(overlay: Overlay) -> bool:
+    """Whether the cells on screen are those of the overlay's file."""
+    return overlay.path is not None and not getattr(overlay.source, "changed", False)
+
+
+def write_overlay(overlay: Overlay, target: Path, slide: WSI) -> None:
+    """Write the cells on screen as a result file, wherever they are from. Raises ResultFileError."""
+    from studio.cellseg.result import Segmentation
+    from studio.cellseg.zipwrite import copy_file
+
+    if overlay.path is not None and is_in_file(overlay):
+        copy_file(overlay.path, target)
+    elif isinstance(overlay.source, Segmentation):
+        overlay.source.save(target)
+    else:
+        save_source(overlay.source, target, slide=slide, params=overlay.params)
 
 
 def save_source(source: LabelSource, target: Path, *, slide: WSI, params: SegmentParams | None) -> None:

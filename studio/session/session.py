@@ -17,9 +17,14 @@ class Session(ExportSession):
     """Everything the window can do. Panels call it as `ctx.actions`; main thread only."""
 
     def __init__(
-        self, settings: Settings | None = None, *, interactive: Worker | None = None, batch: Worker | None = None
+        self,
+        settings: Settings | None = None,
+        *,
+        interactive: Worker | None = None,
+        batch: Worker | None = None,
+        exporter: Worker | None = None,
     ) -> None:
-        super().__init__(settings, interactive=interactive, batch=batch)
+        super().__init__(settings, interactive=interactive, batch=batch, exporter=exporter)
         self.rois = Rois(self, self._run_on_thread)
 
     def sample_slide(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.gui.menus import Entry
+from studio.gui.control import Entry
 
 ENTRIES = (
     Entry("Table", tooltip="As a table."),

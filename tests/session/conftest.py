@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from studio.cellseg.models import ModelInfo
-from studio.core.jobs import Job, JobState, new_job_id
+from studio.core.jobs import Job, JobState, NullProgress, new_job_id
+from studio.core.workerproc import call_target
 from studio.session import Session
 from studio.settings import Settings
 
@@ -73,11 +74,12 @@ def labels_with(cells: int) -> np.ndarray:
 
 @dataclass
 class Bench:
-    """A session and its two workers."""
+    """A session and its workers."""
 
     session: Session
     interactive: FakeWorker
     batch: FakeWorker
+    exporter: FakeWorker
 
     def wait(self, condition: Callable[[], bool] | None = None, timeout_s: float = 60.0) -> None:
         """Run frames until a condition holds, or nothing is being opened or written."""
@@ -90,13 +92,20 @@ class Bench:
             time.sleep(0.005)
 
     def _threads_busy(self) -> bool:
-        mine = {id(job) for worker in (self.interactive, self.batch) for job, _, _ in worker.calls}
+        mine = {id(job) for worker in (self.interactive, self.batch, self.exporter) for job, _, _ in worker.calls}
         return any(id(watch.job) not in mine for watch in self.session._watches)
 
     def open(self, path: Path) -> None:
         self.session.open_path(path)
         self.wait()
         assert self.session.document.slide is not None, self.texts
+
+    def work(self, worker: FakeWorker) -> Any:
+        """Really do the last job a worker was given, here and now; what it returned."""
+        job, target, kwargs = worker.calls[-1]
+        result = call_target(target, NullProgress(), kwargs)
+        self.finish(job, result)
+        return result
 
     def finish(self, job: Job, result: dict[str, Any]) -> None:
         job.result, job.state = result, JobState.DONE
@@ -144,9 +153,8 @@ def models(monkeypatch: pytest.MonkeyPatch) -> list[ModelInfo]:
 
 @pytest.fixture
 def bench(models: list[ModelInfo]) -> Iterator[Bench]:
-    interactive, batch = FakeWorker(), FakeWorker()
-    bench = Bench(Session(Settings(), interactive=interactive, batch=batch), interactive, batch)
+    workers = interactive, batch, exporter = FakeWorker(), FakeWorker(), FakeWorker()
+    bench = Bench(Session(Settings(), interactive=interactive, batch=batch, exporter=exporter), *workers)
     yield bench
     bench.session.close()
-    assert interactive.closed
-    assert batch.closed
+    assert all(worker.closed for worker in workers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -217,3 +218,22 @@ def test_view_controls_begin_as_documented_and_reset(ctx: Any, panel: CellSegPan
     ctx.draw(panel)
     assert ctx.document.style.layers == ["mask"]
     assert ctx.document.style.black_bg
+
+
+def test_other_formats_are_a_menu_beside_export(
+    ctx: Any, panel: CellSegPanel, slide: WSI, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ctx.draw(panel)
+    assert not ctx.ui.controls["Export as"].enabled
+    show_cells(ctx, flows=False)
+    choices = list(ctx.actions.export_choices())
+    choices[2] = replace(choices[2], why_not="Install it.")
+    monkeypatch.setattr(type(ctx.actions), "export_choices", lambda _self: choices)
+    asked: list[str] = []
+    monkeypatch.setattr(type(ctx.actions), "ask_export_path", lambda _self, kind=None: asked.append(kind))
+    for index in (0, 2):
+        ctx.ui.enter("Export as", index)
+        ctx.draw(panel)
+    assert asked == ["geojson"]
+    [entry] = [entry for entry in ctx.ui.entries["Export as"] if not entry.enabled]
+    assert (entry.label, entry.tooltip) == (choices[2].title, "Install it.")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from studio.gui.control import Entry
+
 from .jobs import job_row
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ TIPS = {
     "Save flows": "Keep the flow field with the result (about 1 MB per megapixel), for gradXY.",
     "Segment": "Segment the whole slide in the background, beginning where you look. A stopped run resumes.",
     "Export": "Save the cells on screen as a .zip file; drop it on the window to see them again.",
+    "Export as": "Save the cells for QuPath, napari, ImageJ, Cellpose, pandas and others.",
 }
 
 
@@ -29,12 +32,23 @@ def draw(ctx: Context) -> None:
         save_flows = ui.checkbox("Save flows", params.save_flows, enabled=free, tooltip=TIPS["Save flows"])
     if (otsu, save_flows) != (params.otsu, params.save_flows):
         session.set_params(otsu=otsu, save_flows=save_flows)
-    with ui.grid(2):
+    with ui.grid(3):
         why = session.why_not_segment()
         if ui.button("Segment", enabled=why is None, tooltip=why or TIPS["Segment"], primary=True):
             session.segment()
-        why = session.why_not_export()
-        if ui.button("Export", enabled=why is None, tooltip=why or TIPS["Export"]):
-            session.ask_export_path()
+        _export(ctx)
     job_row(ctx, "Segment", "Cancel")
-    job_row(ctx, "Export", None)
+    job_row(ctx, "Export", "Cancel export")
+
+
+def _export(ctx: Context) -> None:
+    """Export, and the menu of other formats beside it."""
+    ui, session = ctx.ui, ctx.actions
+    why = session.why_not_export()
+    if ui.button("Export", enabled=why is None, tooltip=why or TIPS["Export"]):
+        session.ask_export_path()
+    choices = session.export_choices()
+    entries = [Entry(c.title, c.why_not is None, c.why_not or c.about) for c in choices]
+    chosen = ui.menu_button("Export as", entries, enabled=why is None, tooltip=why or TIPS["Export as"])
+    if chosen is not None:
+        session.ask_export_path(choices[chosen].kind)

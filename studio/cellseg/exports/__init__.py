@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Rect = tuple[float, float, float, float]
 
+_INSTALL = 'Install it: pip install "studio-wsi[export]"'
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -34,23 +37,100 @@ class Kind:
     """The usual one first; `.gz` after it compresses where `packs` is set."""
     target: str
     """`module:function(segmentation, out, options, progress)`."""
+    about: str
+    """What is written and who reads it, in a sentence."""
     packs: bool = False
     region: bool = True
     """Whether only a part can be written."""
     folder: bool = False
+    local: bool = False
+    """Meant for a part: other programs can't take a whole slide of it."""
+    table: bool = False
+    """Whether it carries what is known of each cell."""
+    requires: tuple[str, ...] = ()
+    """Optional packages."""
+
+    @property
+    def missing(self) -> str | None:
+        """What to install before this can be written, in words; None when everything is there. Imports nothing."""
+        for module in self.requires:
+            if importlib.util.find_spec(module) is None:
+                return f"{self.title} needs {module}. {_INSTALL}"
+        return None
 
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("geojson", "GeoJSON for QuPath", (".geojson", ".json"), "geojson:write_geojson", packs=True),
-        Kind("csv", "Table as CSV", (".csv",), "tables:write_csv", packs=True),
-        Kind("parquet", "Table as Parquet", (".parquet",), "tables:write_parquet"),
-        Kind("h5ad", "AnnData", (".h5ad",), "tables:write_h5ad"),
-        Kind("ome-zarr", "OME-Zarr 0.5 label image", (".zarr",), "omezarr:write_omezarr", region=False, folder=True),
-        Kind("tiff", "Label TIFF with a pyramid", (".tif", ".tiff"), "labeltiff:write_tiff", region=False),
-        Kind("seg-npy", "Cellpose _seg.npy", (".npy",), "cellposenpy:write_npy"),
-        Kind("imagej-roi", "ImageJ ROIs", (".zip",), "imagej:write_rois"),
+        Kind(
+            "geojson",
+            "GeoJSON for QuPath",
+            (".geojson", ".json"),
+            "geojson:write_geojson",
+            "Each cell's outline with its measurements, as detections. End the name with .gz to compress.",
+            packs=True,
+            table=True,
+        ),
+        Kind(
+            "csv",
+            "Table as CSV",
+            (".csv",),
+            "tables:write_csv",
+            "A line for each cell: place, size, shape, stain. End the name with .gz to compress.",
+            packs=True,
+            table=True,
+        ),
+        Kind(
+            "parquet",
+            "Table as Parquet",
+            (".parquet",),
+            "tables:write_parquet",
+            "The table of cells, small and typed, for pandas, R and DuckDB.",
+            table=True,
+            requires=("pyarrow",),
+        ),
+        Kind(
+            "h5ad",
+            "AnnData",
+            (".h5ad",),
+            "tables:write_h5ad",
+            "The table of cells with their places, for scanpy and squidpy.",
+            table=True,
+            requires=("anndata", "pandas"),
+        ),
+        Kind(
+            "ome-zarr",
+            "OME-Zarr 0.5 label image",
+            (".zarr",),
+            "omezarr:write_omezarr",
+            "The label image with its pyramid, a folder, for napari and Python.",
+            region=False,
+            folder=True,
+        ),
+        Kind(
+            "tiff",
+            "Label TIFF with a pyramid",
+            (".tif", ".tiff"),
+            "labeltiff:write_tiff",
+            "The label image with its pyramid, a BigTIFF, for QuPath, ImageJ and Python.",
+            region=False,
+        ),
+        Kind(
+            "seg-npy",
+            "Cellpose _seg.npy",
+            (".npy",),
+            "cellposenpy:write_npy",
+            "Masks and image of what is in view, for Cellpose's own window.",
+            local=True,
+        ),
+        Kind(
+            "imagej-roi",
+            "ImageJ ROIs",
+            (".zip",),
+            "imagej:write_rois",
+            "Outlines of the cells in view, for the ROI Manager of ImageJ and Fiji.",
+            local=True,
+        ),
     )
 }
 
@@ -60,7 +140,7 @@ class Options:
     """What an export may need beside the cells."""
 
     slide: WSI | None = None
-    """For formats that can carry the image."""
+    """For formats that can carry the image, or what is measured in it."""
     rect_slide: Rect | None = None
     """Only this rectangle (x, y, width, height in slide pixels): cells whose centroid lies in it."""
     packed: bool = False
@@ -103,7 +183,8 @@ def export(
         kind: one of `KINDS`.
         out: the file (for OME-Zarr the folder) to make; with `.gz` at its end GeoJSON and CSV are compressed.
         progress: told how far it is; may cancel.
-        slide: its slide, for formats that can carry the image (`seg-npy`).
+        slide: its slide: for formats that can carry the image (`seg-npy`), and to measure each cell's stains for
+            those that carry the cell table, where they aren't known.
         rect_slide: only cells in this rectangle (x, y, width, height in slide pixels).
         overwrite: replace what is at `out`.
 
@@ -112,6 +193,7 @@ def export(
         ResultFileError: the result can't be read, or the target can't be written.
     """
     from studio.cellseg.result import Segmentation
+    from studio.cellseg.stains import STAIN_COLUMNS
 
     chosen, out = _checked(kind, Path(out), rect_slide, overwrite)
     if isinstance(source, str | Path):
@@ -122,11 +204,14 @@ def export(
         source = Segmentation(source.read_labels(0, 0, 0, *place.shape), geometry=place, slide=slide)
     if source.file is not None and out.exists() and out.samefile(source.file.path):
         raise UsageError(f"{out} is the file the cells come from. Choose another name.")
+    progress = progress or NullProgress()
+    if slide is not None and chosen.table and not set(STAIN_COLUMNS) & set(source.stored_columns):
+        source.measure_stains(slide, progress)
     options = Options(slide, rect_slide, chosen.packs and out.name.lower().endswith(".gz"))
     module, _, function = chosen.target.partition(":")
     write = getattr(importlib.import_module(f"{__name__}.{module}"), function)
     with _appearing(out) as partial:
-        write(source, partial, options, progress or NullProgress())
+        write(source, partial, options, progress)
     return out
 
 
@@ -180,4 +265,4 @@ def needs(module: str, what: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise UsageError(f'{what} needs {module}. Install it: pip install "studio-wsi[export]"') from error
+        raise UsageError(f"{what} needs {module}. {_INSTALL}") from error
