@@ -16,9 +16,9 @@ from studio.errors import RunError
 SAMPLE_BLOCKS = 3
 """How many blocks are measured before anything is said."""
 
-_COPIES = 3
+COPIES = 3
 """While the result is put together the journal, the Zarr folder and the zip lie on the disk side by side."""
-_TABLE_COPIES = 4
+TABLE_COPIES = 4
 """Of the cell table in memory while it is sorted and its columns are made."""
 
 
@@ -81,12 +81,12 @@ class Estimator:
         self.estimate = Estimate(
             blocks_measured=self._done,
             seconds_left=(time.monotonic() - self._began_s) * more,
-            memory_mb=self._peak.mb + total_cells * PART.itemsize * _TABLE_COPIES / 1e6,
-            disk_mb=total_bytes * _COPIES / 1e6,
+            memory_mb=self._peak.mb + total_cells * PART.itemsize * TABLE_COPIES / 1e6,
+            disk_mb=total_bytes * COPIES / 1e6,
             cells=total_cells,
         )
         free = shutil.disk_usage(self._journal.folder).free
-        needed = total_bytes * _COPIES - written
+        needed = total_bytes * COPIES - written
         if needed > free:
             raise RunError(
                 f"This run will need about {needed / 1e6:,.0f} MB more on the disk of {self._journal.folder.parent}, "

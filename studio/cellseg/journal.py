@@ -19,7 +19,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,12 @@ def run_dir(out: Path) -> Path:
     return out.with_name(f".{out.name}{SUFFIX}")
 
 
+def blocks_there(out: Path, identity: dict[str, Any], cores: Iterable[Rect]) -> set[Rect]:
+    """Which of these blocks an earlier attempt at `out` has left finished; only looks."""
+    blocks = run_dir(out) / _key(_text(identity)) / "blocks"
+    return {core for core in cores if (blocks / _name(core)).is_file()}
+
+
 class Journal:
     """The finished blocks of one run. `write` may be called from several threads; one run at a time holds it.
 
@@ -52,8 +58,8 @@ class Journal:
 
     def __init__(self, out: Path, identity: dict[str, Any], *, shared: bool = False) -> None:
         self.folder = run_dir(out)
-        text = json.dumps(identity, sort_keys=True, indent=1)
-        self._run = self.folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+        text = _text(identity)
+        self._run = self.folder / _key(text)
         self._blocks = self._run / "blocks"
         with explained(self.folder):
             self._lock = None if shared else RunLock(self.folder, out)
@@ -135,6 +141,14 @@ class Journal:
         """Let go of the target; the blocks stay for the next run."""
         if self._lock is not None:
             self._lock.release()
+
+
+def _text(identity: dict[str, Any]) -> str:
+    return json.dumps(identity, sort_keys=True, indent=1)
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _name(core: Rect) -> str:

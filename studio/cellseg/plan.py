@@ -25,7 +25,7 @@ _TILE_ROWS = 3
 """Rows of tiles that a row of blocks shares with its neighbours."""
 _SHARE = 0.4
 """Of the memory budget: for finished network tiles, and as much again for blocks under way."""
-_BYTES_PER_PX = 64
+BYTES_PER_PX = 64
 """Peak memory of a block under way per pixel of core and halo (measured 55)."""
 
 
@@ -68,7 +68,7 @@ class Plan:
     def blocks_at_once(self, wanted: int) -> int:
         """How many blocks may be under way, at most `wanted`: what the memory budget has room for, and two at least."""
         side = max((max(core.rows, core.cols) for core in self.blocks), default=1) + 2 * FIRST_HALO
-        return min(wanted, max(2, int(self.params.memory_gb * 1e9 * _SHARE / (side * side * _BYTES_PER_PX))))
+        return min(wanted, max(2, int(self.params.memory_gb * 1e9 * _SHARE / (side * side * BYTES_PER_PX))))
 
 
 def make_plan(
@@ -137,7 +137,7 @@ def recut(plan: Plan, side_px: int) -> Plan:
 def block_px(params: SegmentParams) -> int:
     """Side of a block: what was asked for, or less where not even two fit the memory budget."""
     side = params.block_px
-    budget = params.memory_gb * 1e9 * _SHARE / _BYTES_PER_PX / 2
+    budget = params.memory_gb * 1e9 * _SHARE / BYTES_PER_PX / 2
     while side > 256 and (side + 2 * FIRST_HALO) ** 2 > budget:
         side = max(256, side // 2 // 16 * 16)
     return side

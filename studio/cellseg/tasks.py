@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.cellseg.diameter import estimate_diameter
+from studio.cellseg.forecast import forecast
 from studio.cellseg.models import resolve_model
 from studio.cellseg.networks import shared_network
 from studio.cellseg.params import SegmentParams
@@ -134,8 +135,8 @@ def segment_task(
     """Segment a slide into a result file, going on where an earlier attempt stopped.
 
     Args:
-        progress: told of blocks; `emit("block", …)` says where a finished one can be read, `emit("estimate", …)`
-            what the run will take.
+        progress: told of blocks; `emit("plan", …)` says where the mask will lie and `emit("block", …)` where a
+            finished block can be read (`livesource`), `emit("estimate", …)` what the run will take.
         slide_path: the slide.
         mpp: µm per slide pixel; None: the slide's own.
         params: of `SegmentParams`.
@@ -159,3 +160,26 @@ def segment_task(
     )
     with slide_at(slide_path, mpp) as slide:
         return run_slide(slide, request, progress).to_dict() | {"out": out}
+
+
+def estimate_task(
+    progress: Progress,
+    *,
+    slide_path: str,
+    mpp: float | None,
+    params: dict[str, Any],
+    out: str,
+    focus: tuple[float, float] | None = None,
+    region: Rect | None = None,
+    rois: Sequence[ROI] | None = None,
+) -> dict[str, Any]:
+    """What `segment_task` with these arguments would take; a few fields are measured, nothing is written.
+
+    Returns:
+        seconds (left, where an earlier attempt has left blocks), memory_mb, disk_mb, cells, cells_low, cells_high,
+        text (all of it in words), fits_disk, and more (`Forecast`).
+    """
+    request = Request(SegmentParams.from_dict(params), Path(out).absolute(), region, rois, focus)
+    with slide_at(slide_path, mpp) as slide:
+        network = shared_network(resolve_model(request.params.model), request.params, progress)
+        return forecast(slide, request, network, progress).to_dict()

@@ -60,11 +60,15 @@ class Where:
         cols = (np.arange(rect.left, rect.right) // SQUARE) - rect.left // SQUARE
         return np.asarray(part[np.ix_(rows, cols)])
 
-    def _part(self, rect: Rect) -> NDArray[np.bool_]:
-        return self.field[
+    def _part(self, rect: Rect, squares: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+        return (self.field if squares is None else squares)[
             max(0, rect.top) // SQUARE : -(-max(0, rect.bottom) // SQUARE),
             max(0, rect.left) // SQUARE : -(-max(0, rect.right) // SQUARE),
         ]
+
+    def share_in(self, rect: Rect) -> float:
+        """Part of the squares that `rect` touches in which cells may count, 0 to 1."""
+        return float(self._part(rect, self.squares).mean())
 
     @property
     def share(self) -> float:

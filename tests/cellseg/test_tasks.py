@@ -150,3 +150,58 @@ def test_what_cannot_be_done_is_said(dots_path: Path, dots_params: SegmentParams
         preview(dots_path, dots_params.changed(model="nonesuch"))
     # None of this has left anything that the next task stumbles over.
     assert preview(dots_path, dots_params)["cells"] > 0
+
+
+def estimate(path: Path, out: Path, params: SegmentParams, **changes: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"slide_path": str(path), "mpp": None, "params": params.to_dict(), "out": str(out)}
+    return tasks.estimate_task(NullProgress(), **(arguments | changes))
+
+
+def test_what_a_run_would_take(dots_path: Path, dots_params: SegmentParams, tmp_path: Path) -> None:
+    out = tmp_path / "dots.zip"
+    said = estimate(dots_path, out, dots_params)
+    json.dumps(said)
+    assert list(tmp_path.iterdir()) == []
+    found = segment(dots_path, out, dots_params)
+    assert said["cells_low"] <= found["cells"] <= said["cells_high"]
+    assert said["cells"] == pytest.approx(found["cells"], rel=0.3)
+    assert said["blocks"] == found["blocks"]
+    assert said["seconds"] > 0
+    assert out.stat().st_size / 1e6 < said["disk_mb"] < 20 * out.stat().st_size / 1e6
+    assert found["peak_rss_mb"] * 0.5 < said["memory_mb"] < found["peak_rss_mb"] * 2
+    assert said["fits_disk"]
+    for word in ("cells", "memory", "disk"):
+        assert word in said["text"]
+
+
+def test_what_is_left_of_a_run(
+    dots_path: Path, dots_params: SegmentParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "dots.zip"
+    whole = estimate(dots_path, out, dots_params)
+
+    def stop(*_args: Any) -> None:
+        raise SlideError("stopped before the result is written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("studio.cellseg.run.write_result", stop)
+        with pytest.raises(SlideError, match="stopped"):
+            segment(dots_path, out, dots_params)
+    left = estimate(dots_path, out, dots_params)
+    assert left["blocks_there"] == whole["blocks"]
+    assert left["seconds"] == 0
+    other = estimate(dots_path, out, dots_params.changed(min_size=50))
+    assert other["blocks_there"] == 0
+
+
+def test_a_restricted_run_takes_less(dots_path: Path, dots_params: SegmentParams, tmp_path: Path) -> None:
+    out = tmp_path / "dots.zip"
+    whole = estimate(dots_path, out, dots_params)
+    tissue = estimate(dots_path, out, dots_params.changed(otsu=True))
+    part = estimate(dots_path, out, dots_params, region=(100.0, 100.0, 300.0, 300.0))
+    assert tissue["tiles"] < whole["tiles"]
+    assert tissue["blocks_skipped"] > 0
+    assert part["mpx"] < whole["mpx"]
+    assert part["cells"] < whole["cells"]
+    with pytest.raises(ParameterError):
+        estimate(dots_path, out, dots_params, region=(1e6, 1e6, 10.0, 10.0))
