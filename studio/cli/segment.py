@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = f"""
 {PROG} segment slide.svs -o slide-masks.zip --diam-um 10
 {PROG} segment assets/samples/CMU-1-Small-Region.svs -o masks.zip --model builtin --otsu --picture masks.png
+{PROG} segment slide.svs --diam-um 10 --estimate
 {PROG} segment slide.svs -o part.zip --region 4000,4000,2048,2048 --json
 """
 
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.zip if it exists")
     parser.add_argument(
         "--picture", type=Path, metavar="OUT.png", help="also write a picture of the slide with its cells"
+    )
+    parser.add_argument(
+        "--estimate", action="store_true", help="only say what the run would take: time, memory, disk, cells"
     )
     parser.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this rectangle, in level-0 pixels")
     parser.add_argument("--rois", type=Path, metavar="FILE", help="only inside the regions of this GeoJSON or CSV file")
@@ -140,6 +144,8 @@ def run(args: argparse.Namespace) -> int:
     slide = existing(args.slide, "slide")
     rois = None if args.rois is None else _regions(args.rois)
     out: Path = args.out or Path(f"{slide.stem}-masks.zip")
+    if args.estimate:
+        return _estimate(args, slide, params, rois, out)
     _refuse_bad_targets(out, args.picture, overwrite=args.overwrite)
     from studio.cellseg.tasks import segment_task
 
@@ -162,6 +168,34 @@ def run(args: argparse.Namespace) -> int:
         say_json(result)
     else:
         say(summary(result))
+    return 0
+
+
+def _estimate(
+    args: argparse.Namespace, slide: Path, params: SegmentParams, rois: tuple[ROI, ...] | None, out: Path
+) -> int:
+    from studio.cellseg.tasks import estimate_task
+
+    with TerminalProgress() as progress:
+        said = estimate_task(
+            progress,
+            slide_path=str(slide),
+            mpp=args.mpp,
+            params=params.to_dict(),
+            out=str(out),
+            region=args.region,
+            rois=rois,
+        )
+    if args.json:
+        say_json(said)
+        return 0
+    say(f"{slide.name}: {said['text']}")
+    say(
+        f"{said['mpx']:,.0f} megapixels at the network's resolution, {said['tissue_share']:.0%} of them tissue; "
+        f"{said['blocks']} blocks, {said['blocks_skipped']} of them skipped, {said['blocks_there']} there already"
+    )
+    if not said["fits_disk"]:
+        say(f"The disk of {out.absolute().parent} has {said['disk_free_mb']:,.0f} MB left: too little.")
     return 0
 
 

@@ -106,3 +106,17 @@ def test_a_result_that_is_there_stays(sample_slide: Path, tmp_path: Path, capsys
     assert segment(sample_slide, "-o", out) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert out.read_text() == "mine"
+
+
+def test_what_it_would_take(sample_slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "cells.zip"
+    arguments = [sample_slide, "-o", out, "--model", "builtin", "--region", REGION, "--estimate"]
+    assert segment(*arguments, "--json") == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert min(said["seconds"], said["memory_mb"], said["disk_mb"], said["cells"]) > 0
+    assert said["cells_low"] <= said["cells"] <= said["cells_high"]
+    assert segment(*arguments) == 0
+    printed = capsys.readouterr().out
+    assert "GB of memory" in printed
+    assert "1 blocks" in printed
+    assert list(tmp_path.iterdir()) == []
