@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -52,6 +53,7 @@ class _Tensor:
     kind: str
     offset: int
     shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 class _StateUnpickler(pickle.Unpickler):
@@ -61,7 +63,9 @@ class _StateUnpickler(pickle.Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return lambda storage, offset, shape, *_: _Tensor(storage[1], storage[0], int(offset), tuple(shape))
+            return lambda storage, offset, shape, strides, *_: _Tensor(
+                storage[1], storage[0], int(offset), tuple(shape), tuple(strides)
+            )
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return lambda data, *_: data
         if module == "torch" and name.endswith("Storage"):
@@ -95,14 +99,58 @@ def read_head(path: Path) -> WeightsHead | None:
         raise ModelError(f"{path} is no Cellpose model ({type(error).__name__}: {error}).") from error
 
 
-def _head(archive: zipfile.ZipFile) -> WeightsHead:
+def read_state(path: Path) -> dict[str, NDArray[np.float32]] | None:
+    """The weights themselves as float32, counters left out; None where only torch can read them.
+
+    Reads what `torch.save` writes for a network, contiguous tensors of plain floats in the zip format.
+
+    Raises:
+        ModelError: as `read_head`.
+    """
+    if read_head(path) is None:
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names, state = _names(archive)
+            order = names.removesuffix("data.pkl") + "byteorder"
+            if order in archive.namelist() and archive.read(order) != b"little":
+                return None
+            tensors = {k: v for k, v in state.items() if isinstance(v, _Tensor) and v.kind != "LongStorage"}
+            if not all(t.kind in _DTYPES and _contiguous(t) for t in tensors.values()):
+                return None
+            return {key: _array(archive, names, tensor) for key, tensor in tensors.items()}
+    except OSError as error:
+        raise ModelError(f"The model {path} can't be read: {error.strerror or error}.") from error
+    except _DAMAGED as error:
+        raise ModelError(f"{path} is damaged ({type(error).__name__}: {error}).") from error
+
+
+def _contiguous(tensor: _Tensor) -> bool:
+    expected = [math.prod(tensor.shape[i + 1 :]) for i in range(len(tensor.shape))]
+    # Along a side of one the stride says nothing.
+    return all(s == e or n == 1 for s, e, n in zip(tensor.strides, expected, tensor.shape, strict=True))
+
+
+def _array(archive: zipfile.ZipFile, names: str, tensor: _Tensor) -> NDArray[np.float32]:
+    data = archive.read(names.removesuffix("data.pkl") + f"data/{tensor.key}")
+    count = math.prod(tensor.shape)
+    numbers = np.frombuffer(data, _DTYPES[tensor.kind])[tensor.offset : tensor.offset + count]
+    return numbers.reshape(tensor.shape).astype(np.float32)
+
+
+def _names(archive: zipfile.ZipFile) -> tuple[str, dict[str, Any]]:
+    """Where the names lie in the archive, and the state dict with descriptions for tensors."""
     names = next(n for n in [*archive.namelist(), ""] if n.endswith("data.pkl") or not n)
     if not names or archive.getinfo(names).file_size > _MAX_NAMES_BYTES:
         raise pickle.UnpicklingError("no state dict inside")
     state = _StateUnpickler(io.BytesIO(archive.read(names))).load()
     if not isinstance(state, dict):
         raise pickle.UnpicklingError("not a state dict")
-    state = {str(key).removeprefix("module."): value for key, value in state.items()}
+    return names, {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def _head(archive: zipfile.ZipFile) -> WeightsHead:
+    names, state = _names(archive)
     if "W2" in state or any("patch_embed" in key for key in state):
         raise ModelError("This is a model of Cellpose 4 (cpsam); this program runs Cellpose 1-3 networks.")
     if not isinstance(state.get(_FIRST_PROJECTION), _Tensor):

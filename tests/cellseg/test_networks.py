@@ -12,7 +12,8 @@ import torch
 
 from studio.cellseg.models import ModelInfo, resolve_model
 from studio.cellseg.networks import load_network
-from studio.cellseg.networks.cpnet import FULL_WIDTHS, CPNet, load_state, widths_of
+from studio.cellseg.networks.cpnet import FULL_WIDTHS, CPNet, arrays_of, load_state, widths_of
+from studio.cellseg.weights import read_state
 from studio.errors import ModelError, UsageError
 
 
@@ -73,6 +74,56 @@ def test_backends_agree(slim: ModelInfo, tiles: np.ndarray) -> None:
     np.testing.assert_allclose(ov_net.style(tiles), torch_net.style(tiles), atol=1e-5)
     half = load_network(slim, tile_px=64, batch=3, backend="openvino-bf16", device="cpu", threads=1)
     assert np.sqrt(np.mean((half.forward(tiles) - expected) ** 2)) < 0.05 * spread
+
+
+def test_weights_read_without_torch_are_the_same(slim: ModelInfo, tmp_path: Path) -> None:
+    assert slim.path is not None
+    expected = arrays_of(load_state(torch.load(slim.path, weights_only=True)))
+    read = read_state(slim.path)
+    assert read is not None
+    assert read.keys() == expected.keys()
+    assert all(np.array_equal(read[key], expected[key]) for key in expected)
+    # What this reader doesn't know is left to torch, not guessed at.
+    turned = {k: v.to(memory_format=torch.channels_last) if v.ndim == 4 else v for k, v in _state(slim).items()}
+    for name, content in (("turned.pt", turned), ("bf16.pt", {k: v.bfloat16() for k, v in _state(slim).items()})):
+        torch.save(content, tmp_path / name)
+        assert read_state(tmp_path / name) is None
+    torch.save(_state(slim), tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    assert read_state(tmp_path / "old.pt") is None
+
+
+def _state(info: ModelInfo) -> dict[str, torch.Tensor]:
+    assert info.path is not None
+    return dict(torch.load(info.path, weights_only=True))
+
+
+def test_weights_of_another_network_are_refused(slim: ModelInfo, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    state, last = _state(slim), "upsample.up.res_up_0.conv.conv_3.full.weight"
+    path = tmp_path / "changed.pt"
+    for changed in (
+        {**state, "extra": torch.zeros(2)},
+        {k: v for k, v in state.items() if k != last},
+        {**state, last: torch.zeros(3, 5)},
+    ):
+        torch.save(changed, path)
+        for backend in ("openvino", "torch"):
+            with pytest.raises(ModelError, match="not a Cellpose"):
+                load_network(resolve_model(str(path)), tile_px=64, batch=1, backend=backend, device="cpu")
+
+
+def test_loading_the_builtin_model_imports_no_torch() -> None:
+    """Its import takes longer than everything else together, and a network on OpenVINO doesn't need it."""
+    pytest.importorskip("openvino")
+    script = """
+import sys
+from studio.cellseg.models import resolve_model
+from studio.cellseg.networks import load_network
+network = load_network(resolve_model("builtin"), tile_px=64, batch=1, backend="openvino", device="cpu")
+print("torch" in sys.modules, "cellpose" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])

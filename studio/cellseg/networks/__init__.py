@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
+import sys
 import threading
 from collections import OrderedDict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.models import ModelInfo, ensure_weights
+from studio.cellseg.weights import read_state
 from studio.core.jobs import Progress
 from studio.core.worker import owned_cores
 from studio.errors import ModelError, UsageError
@@ -18,6 +22,7 @@ from studio.errors import ModelError, UsageError
 if TYPE_CHECKING:
     from studio.cellseg.params import SegmentParams
 
+INPUT_CHANNELS = 2
 BACKENDS = ("auto", "torch", "torch-bf16", "openvino", "openvino-bf16")
 
 __all__ = ["BACKENDS", "Network", "load_module", "load_network", "shared_network"]
@@ -72,7 +77,6 @@ def load_network(
         raise UsageError(f"Unknown back end {backend!r}; choose from {', '.join(BACKENDS)}.")
     if tile_px < 16 or tile_px % 16 or batch < 1:
         raise UsageError(f"Network tiles must be a multiple of 16 px, not {tile_px}, and a batch at least 1.")
-    state = load_module(info)
     device = _pick_device(device)
     openvino = importlib.util.find_spec("openvino") is not None
     if backend == "auto":
@@ -85,10 +89,14 @@ def load_network(
             raise UsageError(f"The back end {backend} runs on the CPU; choose torch for {device}.")
         from studio.cellseg.networks.openvino_backend import OpenVINONetwork
 
-        return OpenVINONetwork(state, tile_px=tile_px, batch=batch, threads=threads, bf16=bf16)
+        try:
+            return OpenVINONetwork(_weights(info), tile_px=tile_px, batch=batch, threads=threads, bf16=bf16)
+        except KeyError as error:
+            raise _not_ours(info) from error
     from studio.cellseg.networks.torch_backend import TorchNetwork
 
-    return TorchNetwork(state, tile_px=tile_px, batch=batch, threads=threads, bf16=bf16, device=device)
+    module = load_module(info)
+    return TorchNetwork(module, tile_px=tile_px, batch=batch, threads=threads, bf16=bf16, device=device)
 
 
 def shared_network(info: ModelInfo, params: SegmentParams, progress: Progress | None = None) -> Network:
@@ -126,10 +134,37 @@ def load_module(info: ModelInfo) -> Any:
     try:
         return load_state(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, KeyError, RuntimeError, AttributeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        raise ModelError(f"{path} is not a Cellpose 1-3 network or is damaged. Choose another model.") from error
+        raise _not_ours(info) from error
+
+
+def _not_ours(info: ModelInfo) -> ModelError:
+    return ModelError(f"{info.path} is not a Cellpose 1-3 network or is damaged. Choose another model.")
+
+
+def _weights(info: ModelInfo) -> dict[str, NDArray[np.float32]]:
+    """The model's weights, read without torch where their format allows."""
+    state = read_state(ensure_weights(info))
+    if state is not None:
+        return state
+    from studio.cellseg.networks.cpnet import arrays_of
+
+    return arrays_of(load_module(info))
+
+
+def _gpu_driver() -> bool:
+    """Whether it is worth asking torch for a GPU, which takes most of a second: without a driver there is none."""
+    if sys.platform == "darwin" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _pick_device(device: str) -> str:
+    if device == "cpu" or (device == "auto" and not _gpu_driver()):
+        return "cpu"
     import torch
 
     if device == "auto":

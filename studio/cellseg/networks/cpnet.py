@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
+
+from studio.cellseg.networks import INPUT_CHANNELS
 
 FULL_WIDTHS = (32, 64, 128, 256)
 """Channels of each level of Cellpose's own models."""
-INPUT_CHANNELS = 2
 OUTPUT_CHANNELS = 3
 
 
@@ -145,6 +148,12 @@ def widths_of(state: dict[str, Any]) -> tuple[int, ...]:
     if not widths:
         raise KeyError("downsample.down.res_down_0.proj.1.weight")
     return tuple(widths)
+
+
+def arrays_of(net: CPNet) -> dict[str, NDArray[np.float32]]:
+    """The network's weights by name, without its counters."""
+    state = net.state_dict()
+    return {k: v.detach().float().cpu().numpy() for k, v in state.items() if v.is_floating_point()}
 
 
 def load_state(state: dict[str, Any]) -> CPNet:

@@ -1,13 +1,14 @@
 """Networks on OpenVINO: half of torch's time on a CPU, the same masks.
 
 The graph is put together from the weights here: `openvino.convert_model` traces, takes seven seconds
-and knocks at a telemetry server; this takes a tenth of a second.
+and knocks at a telemetry server; this takes a tenth of a second, and needs no torch, whose import takes most of one.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as op
 
-from studio.cellseg.networks import padded
-from studio.cellseg.networks.cpnet import INPUT_CHANNELS, CPNet
+from studio.cellseg.networks import INPUT_CHANNELS, padded
 
 _BATCH_NORM_EPS = 1e-5
 
@@ -32,9 +32,14 @@ def _core() -> Any:
 
 
 class OpenVINONetwork:
-    """See `studio.cellseg.networks.Network`. Built in memory; nothing is written to disk."""
+    """See `studio.cellseg.networks.Network`. Built in memory; nothing is written to disk.
 
-    def __init__(self, net: CPNet, *, tile_px: int, batch: int, threads: int, bf16: bool) -> None:
+    `weights` are a `CPNet`'s by name. KeyError when they are those of another architecture.
+    """
+
+    def __init__(
+        self, weights: Mapping[str, NDArray[np.float32]], *, tile_px: int, batch: int, threads: int, bf16: bool
+    ) -> None:
         self.backend = "openvino-bf16" if bf16 else "openvino"
         self.tile_px, self.batch = tile_px, batch
         config = {
@@ -45,7 +50,10 @@ class OpenVINONetwork:
         }
         if threads > 0:
             config["INFERENCE_NUM_THREADS"] = str(threads)
-        model = _Graph(net).model((batch, INPUT_CHANNELS, tile_px, tile_px))
+        try:
+            model = _Graph(weights).model((batch, INPUT_CHANNELS, tile_px, tile_px))
+        except RuntimeError as error:
+            raise KeyError(f"weights of other shapes: {error}") from error
         self._compiled = _core().compile_model(model, "CPU", config)
         self._requests = threading.local()
 
@@ -69,9 +77,12 @@ class OpenVINONetwork:
 class _Graph:
     """`CPNet.forward` in OpenVINO's operations; names are keys of its state dict."""
 
-    def __init__(self, net: CPNet) -> None:
-        self._levels = len(net.widths)
-        self._weights = {key: value.detach().float().cpu().numpy() for key, value in net.state_dict().items()}
+    def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+        self._weights = weights
+        self._used = {"diam_mean", "diam_labels"}
+        self._levels = 0
+        while f"downsample.down.res_down_{self._levels}.proj.1.weight" in weights:
+            self._levels += 1
 
     def model(self, shape: tuple[int, int, int, int]) -> Any:
         x = entry = op.parameter(list(shape), np.float32, name="x")
@@ -88,7 +99,10 @@ class _Graph:
             if i < self._levels - 1:
                 x = _doubled(x)
             x = self._up(f"upsample.up.res_up_{i}", x, levels[i], style)
-        return ov.Model([self._conv("output", x), style], [entry], "cpnet")
+        model = ov.Model([self._conv("output", x), style], [entry], "cpnet")
+        if strange := sorted(set(self._weights) - self._used):
+            raise KeyError(strange[0])
+        return model
 
     def _down(self, name: str, x: Any) -> Any:
         first = self._conv(f"{name}.conv.conv_1", self._conv(f"{name}.conv.conv_0", x))
@@ -112,19 +126,23 @@ class _Graph:
         return self._convolution(f"{name}.1", self._norm(f"{name}.0", x))
 
     def _norm(self, name: str, x: Any) -> Any:
-        w = self._weights
-        scale = w[f"{name}.weight"] / np.sqrt(w[f"{name}.running_var"] + _BATCH_NORM_EPS)
-        shift = w[f"{name}.bias"] - w[f"{name}.running_mean"] * scale
+        w = self._take
+        scale = w(f"{name}.weight") / np.sqrt(w(f"{name}.running_var") + _BATCH_NORM_EPS)
+        shift = w(f"{name}.bias") - w(f"{name}.running_mean") * scale
         return op.add(op.multiply(x, _channelwise(scale)), _channelwise(shift))
 
     def _convolution(self, name: str, x: Any) -> Any:
-        kernel = self._weights[f"{name}.weight"]
+        kernel = self._take(f"{name}.weight")
         pad = [kernel.shape[2] // 2] * 2
         y = op.convolution(x, op.constant(kernel), [1, 1], pad, pad, [1, 1])
-        return op.add(y, _channelwise(self._weights[f"{name}.bias"]))
+        return op.add(y, _channelwise(self._take(f"{name}.bias")))
 
     def _constant(self, name: str) -> Any:
-        return op.constant(self._weights[name])
+        return op.constant(self._take(name))
+
+    def _take(self, name: str) -> NDArray[np.float32]:
+        self._used.add(name)
+        return self._weights[name]
 
 
 def _channelwise(values: NDArray[np.float32]) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from studio.cellseg.models import CELLPOSE_DIAM_MEAN, resolve_model
 from studio.cellseg.networks import Network, load_network
-from studio.cellseg.networks.cpnet import FULL_WIDTHS, CPNet
+from studio.cellseg.networks.cpnet import FULL_WIDTHS, CPNet, arrays_of
 from studio.cellseg.networks.torch_backend import TorchNetwork
 from studio.core.jobs import NullProgress, Progress
 
@@ -55,7 +55,7 @@ def _cellposes(backend: str, threads: int) -> Network:
         return TorchNetwork(net, tile_px=256, batch=BATCH, threads=threads, bf16=bf16, device="cpu")
     from studio.cellseg.networks.openvino_backend import OpenVINONetwork
 
-    return OpenVINONetwork(net, tile_px=256, batch=BATCH, threads=threads, bf16=bf16)
+    return OpenVINONetwork(arrays_of(net), tile_px=256, batch=BATCH, threads=threads, bf16=bf16)
 
 
 def _row(name: str, network: Network, diam_mean: float, diam_um: float, seconds: float) -> dict[str, Any]:
