@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 LAYERS = ("mask", "outline", "centroid", "gradxy")
 """Overlay layers, in drawing order and as the probe names them."""
 
+Rect = tuple[float, float, float, float]
+"""x, y, width, height in slide pixels."""
+
+Line = tuple[float, float, float, float]
+"""x and y of the start, x and y of the end, in slide pixels."""
+
 _FIT_MARGIN = 1.04
+
+_GROWN_KEPT = 256
+"""Changes of an overlay that are told apart; who missed more looks at all of it again."""
 
 
 @dataclass(slots=True)
@@ -106,11 +115,14 @@ class Document:
     """Regions drawn on the slide; `session.rois` changes them, everybody may read."""
     selected_roi: int | None = None
     """Index of the region that is being edited."""
+    lines: list[Line] = field(default_factory=list)
+    """What was measured and is still shown."""
     tool: str = ""
     """What the left mouse button does on the slide: the name of a tool of `studio.app.tools`; empty to move it."""
     slide_version: int = 0
     overlay_version: int = 0
     rois_version: int = 0
+    _grown: list[tuple[int, Rect]] = field(default_factory=list)
 
     def set_slide(self, slide: WSI | None) -> None:
         """Put another slide (or none) in the window; overlay and regions of the old one go."""
@@ -120,6 +132,7 @@ class Document:
         self.slide_version += 1
         self.set_overlay(None)
         self.set_rois(())
+        self.lines.clear()
         self.tool = ""
 
     def set_rois(self, rois: Iterable[ROI], selected: int | None = None) -> None:
@@ -134,3 +147,15 @@ class Document:
             self.overlay.source.close()
         self.overlay = overlay
         self.overlay_version += 1
+        self._grown.clear()
+
+    def grow_overlay(self, rect: Rect) -> None:
+        """The overlay's source has other cells in a rectangle (x, y, width, height in slide pixels) than before."""
+        self.overlay_version += 1
+        self._grown.append((self.overlay_version, rect))
+        del self._grown[:-_GROWN_KEPT]
+
+    def grown_since(self, version: int) -> list[Rect] | None:
+        """Where the cells changed since that `overlay_version`; None where that may be anywhere."""
+        grown = [rect for at, rect in self._grown if at > version]
+        return grown if len(grown) == self.overlay_version - version else None

@@ -23,6 +23,7 @@ from studio.cellseg.estimate import Estimate, Estimator
 from studio.cellseg.finish import write_result
 from studio.cellseg.journal import Journal, explained
 from studio.cellseg.lattice import Rect
+from studio.cellseg.livesource import block_event, plan_event
 from studio.cellseg.merge import merge_parts
 from studio.cellseg.networks import Network, shared_network
 from studio.cellseg.params import SegmentParams
@@ -197,9 +198,15 @@ class _Run:
         self._parts: dict[Rect, NDArray[np.void]] = {}
 
     def resume(self) -> int:
-        """Take in the blocks of earlier attempts; returns how many there are."""
-        for block in self._journal.finished(list(self.plan.blocks)):
+        """Say what is to come and take in the blocks of earlier attempts; returns how many there are."""
+        plan = self.plan
+        flows = plan.params.save_flows
+        self._progress.emit(
+            "plan", plan_event(plan.grid.geometry(plan.mask), plan.mask, plan.grid.downscale, flows=flows)
+        )
+        for block in self._journal.finished(list(plan.blocks)):
             self._note(block)
+            self._announce(block)
         return len(self._parts)
 
     def blocks(self) -> None:
@@ -212,7 +219,7 @@ class _Run:
         self._progress.start(len(plan.blocks), message, done=len(self._parts))
         order = in_order(plan, todo, None if focus is None else plan.grid.work_from_slide(*focus))
         for block in self._through(order, {}):
-            self._progress.emit("block", self._announcement(block))
+            self._announce(block)
             if estimator.add(len(block.cells)) and estimator.estimate is not None:
                 self.estimate = estimator.estimate
                 message = f"{message} ({self.estimate.text})"
@@ -256,14 +263,8 @@ class _Run:
         self._parts[block.core] = block.cells
         self._audit.add(Claim(block.core, block.needed, block.trusted, block.halo), block.reach)
 
-    def _announcement(self, block: BlockData) -> dict[str, Any]:
-        """What `emit("block", …)` carries: where the block lies and the file it can be read from, for a while."""
-        mask = block.mask
-        return {
-            "file": str(self._journal.path(block.core)),
-            "mask": [mask.top, mask.left, mask.rows, mask.cols],
-            "cells": len(block.cells),
-        }
+    def _announce(self, block: BlockData) -> None:
+        self._progress.emit("block", block_event(block, self._journal.path(block.core)))
 
 
 def result_meta(plan: Plan, network: Network, rois: Sequence[ROI] | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,8 +55,16 @@ class OverlayTiles(TileLayer):
         self._read_tile = read_tile
         self._dense_from = _NEVER
 
-    def show_source(self, source: LabelSource, stamp: int, *, same: bool, dense_from: int = _NEVER) -> None:
-        """Show cells; `same` if they are those shown now, with more or fewer of them.
+    def show_source(
+        self,
+        source: LabelSource,
+        stamp: int,
+        *,
+        same: bool,
+        changed: Sequence[Rect] | None = None,
+        dense_from: int = _NEVER,
+    ) -> None:
+        """Show cells; `same` if they are those shown now, with more or fewer of them, in `changed` or anywhere.
 
         Levels from `dense_from` on show how much of each pixel is cell.
         """
@@ -67,7 +75,8 @@ class OverlayTiles(TileLayer):
             reader = read_dense_tile if key.level >= dense_from else read_tile
             return reader(source, grids[key.level], key.level, key.col, key.row)
 
-        self.show(grids, read, stamp, same=same and grids == self.grids and dense_from == self._dense_from)
+        same = same and grids == self.grids and dense_from == self._dense_from
+        self.show(grids, read, stamp, same=same, changed=changed)
         self._dense_from = dense_from
 
     def quads(self) -> Quads:
@@ -124,12 +133,18 @@ class OverlayLayer:
         """Both kinds of tiles."""
         return self.labels, self.flow
 
-    def show(self, source: LabelSource, stamp: int, cell_px: float, *, same: bool) -> None:
-        """Show cells, `cell_px` mask pixels across; `same` if they are those shown now, with more or fewer of them."""
+    def show(
+        self, source: LabelSource, stamp: int, cell_px: float, *, same: bool, changed: Sequence[Rect] | None = None
+    ) -> None:
+        """Show cells, `cell_px` mask pixels across.
+
+        `same` if they are those shown now, with more or fewer of them: in the
+        rectangles `changed`, or anywhere (None).
+        """
         self._has_flows = source.has_flows
-        self.labels.show_source(source, stamp, same=same, dense_from=dense_level(cell_px))
+        self.labels.show_source(source, stamp, same=same, changed=changed, dense_from=dense_level(cell_px))
         if self._has_flows:
-            self.flow.show_source(source, stamp, same=same)
+            self.flow.show_source(source, stamp, same=same, changed=changed)
         else:
             self.flow.hide()
 

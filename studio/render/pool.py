@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, ItemsView
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,10 @@ class TilePool:
 
     def __contains__(self, key: TileKey) -> bool:
         return key in self._tiles
+
+    def items(self) -> ItemsView[TileKey, Tile]:
+        """All tiles by key; using none of them."""
+        return self._tiles.items()
 
     @property
     def capacity(self) -> int:

@@ -168,7 +168,9 @@ class Scene:
             self._points.hide()
         else:
             stamp, same = next(self._stamps), source is before[1]
-            self._overlay.show(source, stamp, _cell_px(document), same=same)
+            grown = document.grown_since(before[0]) if same else None
+            changed = None if grown is None else [(x, y, x + w, y + h) for x, y, w, h in grown]
+            self._overlay.show(source, stamp, _cell_px(document), same=same, changed=changed)
             self._points.show(source, stamp, same=same)
         return True
 

@@ -20,6 +20,10 @@ Read = Callable[[TileKey, Check], "NDArray[Any] | None"]
 """Pixels of a tile for the pool, None where it has none; on a loader thread."""
 
 
+_RIM_PX = 32
+"""Pixels around a tile that may have a say in it."""
+
+
 class TileLayer:
     """Base of the slide's and the overlay's tiles. Main thread. Owns its pool."""
 
@@ -42,10 +46,23 @@ class TileLayer:
         self._read: Read | None = None
         self._rect: Rect = (0.0, 0.0, 0.0, 0.0)
 
-    def show(self, grids: Sequence[Grid], read: Read, stamp: int, *, same: bool = False) -> None:
-        """Show another picture, or the `same` one in a newer state: then old tiles are drawn until new ones come."""
+    def show(
+        self,
+        grids: Sequence[Grid],
+        read: Read,
+        stamp: int,
+        *,
+        same: bool = False,
+        changed: Sequence[Rect] | None = None,
+    ) -> None:
+        """Show another picture, or the `same` one in a newer state: then old tiles are drawn until new ones come.
+
+        `changed` are the rectangles that are new in it; None for all of it.
+        """
         if not same:
             self.pool.clear()
+        elif changed is not None:
+            self._keep_unchanged(changed, stamp)
         self.grids, self._read, self._stamp = grids, read, stamp
 
     def hide(self) -> None:
@@ -111,6 +128,16 @@ class TileLayer:
 
     def _nearest_first(self, keys: Iterable[TileKey], centre: tuple[float, float]) -> list[TileKey]:
         return [key for _, key in sorted((self.distance(key, centre), key) for key in keys)]
+
+    def _keep_unchanged(self, changed: Sequence[Rect], stamp: int) -> None:
+        """Carry over to a new stamp the newest tiles that none of the changes touches."""
+        for key, tile in self.pool.items():
+            # A tile's rim shows whether its neighbours' pixels are of other cells.
+            across, down = (_RIM_PX * side for side in self.grids[key.level].pixel)
+            left, top, right, bottom = self.grids[key.level].tile_rect(key.col, key.row)
+            around = (left - across, top - down, right + across, bottom + down)
+            if tile.stamp == self._stamp and not any(meets(around, rect) for rect in changed):
+                tile.stamp = stamp
 
     def _fresh(self, key: TileKey) -> bool:
         tile = self.pool.get(key)

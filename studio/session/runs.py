@@ -9,6 +9,7 @@ from studio.cellseg.params import SegmentParams
 from studio.core.jobs import Job
 from studio.core.worker import Worker
 from studio.session import files
+from studio.session.live import LiveCells
 from studio.session.models import TASKS
 from studio.session.preview import NO_CELLS, PreviewSession
 from studio.session.terminal import TerminalBar
@@ -78,6 +79,7 @@ class RunSession(PreviewSession):
             lambda done: self._apply_segment(done, name, fingerprint),
             failed=lambda done: self.notify("error", f"{done.error} {RESUMABLE}"),
             cancelled=f"Segmentation stopped. {RESUMABLE}",
+            on_event=LiveCells(self.document, params),
         )
 
     def _apply_segment(self, job: Job, name: str, fingerprint: str) -> None:

@@ -16,7 +16,7 @@ from studio.document import Document, View
 from studio.render import scene as scene_module
 from studio.render.scene import Scene
 from studio.slide import open_slide
-from tests.render.pictures import Stage, cell_labels, flat_slide, slide_of, source_of, stage
+from tests.render.pictures import Stage, cell_labels, flat_slide, positions, slide_of, source_of, stage
 
 KINDS = {
     "textures": GL.glIsTexture,
@@ -248,3 +248,37 @@ def test_closing_does_not_wait_for_a_slow_read(gl: Any) -> None:
     document.set_slide(None)
     scene.close()
     assert not [thread for thread in loader_threads() if thread.is_alive()]
+
+
+def test_only_tiles_in_which_cells_were_added_are_read_again(staged: Stage) -> None:
+    """A run adds a block at a time; the other tiles in view stay as they are."""
+    labels = np.zeros((2200, 2200), np.uint32)
+    source = source_of(labels)
+    read, reads = source.read_labels, []
+
+    def counted(*args: int) -> Any:
+        reads.append(args)
+        return read(*args)
+
+    source.read_labels = counted  # type: ignore[method-assign]
+    staged.show(flat_slide(2200, 2200, 90))
+    staged.overlay(source)
+    staged.look(1000, 1000, 4.0, mask=True)
+    assert (staged.settle() == 90).all()
+    staged.look(512, 512, 1.0, mask=True)
+    staged.settle()
+    reads.clear()
+    labels[600:700, 600:700] = 7
+    staged.document.grow_overlay((600.0, 600.0, 100.0, 100.0))
+    picture = staged.settle()
+    x, y = positions(staged.document.view)
+    cell = ((y >= 600) & (y < 700))[:, None] & ((x >= 600) & (x < 700))[None]
+    assert cell.any()
+    assert (picture[cell] == [0, 255, 255]).all()
+    assert (picture[~cell] == 90).all()
+    # One tile of each level that was read before.
+    assert 0 < len(reads) <= source.level_count + 2
+    staged.document.overlay_version += 1
+    reads.clear()
+    staged.settle()
+    assert len(reads) > 4

@@ -1,0 +1,92 @@
+"""A whole-slide run's blocks on the slide while it is under way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studio.cellseg.blockdata import BlockData, to_bytes
+from studio.cellseg.blocks import PART
+from studio.cellseg.lattice import Rect
+from studio.cellseg.livesource import block_event, plan_event
+from studio.cellseg.source import MaskGeometry
+from studio.core.jobs import Job
+from studio.document import Overlay
+from studio.session import Session
+from tests.render.pictures import source_of
+from tests.session.conftest import Bench
+
+GEOMETRY = MaskGeometry((200, 200), 2.0, 2.0)
+WHOLE = Rect(0, 0, 200, 200)
+
+
+def block(folder: Path, row: int, col: int) -> dict[str, Any]:
+    """The event of a block of 100 × 100 with one cell, of 20 × 20, in its middle."""
+    core = Rect(row, col, row + 100, col + 100)
+    labels = np.zeros((100, 100), np.int32)
+    labels[40:60, 40:60] = 1
+    cells = np.zeros(1, PART)
+    cells["row"], cells["col"], cells["area"] = row + 50, col + 50, 400
+    data = BlockData(core, core, labels, cells, None, core, core, np.zeros((1, 1), np.int32), 96)
+    file = folder / f"{row}_{col}.block"
+    file.write_bytes(to_bytes(data))
+    return block_event(data, file)
+
+
+@pytest.fixture
+def run(bench: Bench, sample_slide: Path) -> tuple[Session, Job]:
+    bench.open(sample_slide)
+    bench.session.segment()
+    bench.wait(lambda: bool(bench.batch.calls))
+    job = bench.batch.calls[-1][0]
+    job.events.append(("plan", plan_event(GEOMETRY, WHOLE, 1.0, flows=False)))
+    return bench.session, job
+
+
+def test_finished_blocks_are_shown_while_the_run_goes_on(run: tuple[Session, Job], tmp_path: Path) -> None:
+    session, job = run
+    session.update()
+    assert session.document.overlay is None
+    job.events.append(("block", block(tmp_path, 0, 0)))
+    session.update()
+    overlay = session.document.overlay
+    assert overlay is not None
+    assert overlay.origin == "live"
+    assert overlay.source.cells == 1
+    version = session.document.overlay_version
+    job.events.append(("block", block(tmp_path, 100, 100)))
+    session.update()
+    assert session.document.overlay is overlay
+    assert overlay.source.cells == 2
+    assert session.document.grown_since(version) == [(200.0, 200.0, 200.0, 200.0)]
+    assert not job.state.final
+    labels = overlay.source.read_labels(0, 0, 0, 200, 200)
+    assert (labels > 0).sum() == 800
+    assert labels[50, 50] != labels[150, 150]
+    np.testing.assert_allclose(overlay.source.centroids(wsi_dim=True), [[101, 101], [301, 301]])
+
+
+def test_other_cells_shown_meanwhile_stay(run: tuple[Session, Job], tmp_path: Path) -> None:
+    session, job = run
+    job.events.append(("block", block(tmp_path, 0, 0)))
+    session.update()
+    other = Overlay(source_of(np.ones((10, 10), np.uint32)), "preview")
+    session.document.set_overlay(other)
+    job.events.append(("block", block(tmp_path, 100, 100)))
+    session.update()
+    assert session.document.overlay is other
+    session.clear_overlay()
+    job.events.append(("block", block(tmp_path, 0, 100)))
+    session.update()
+    assert session.document.overlay is None
+
+
+def test_blocks_of_a_slide_that_was_closed_go_nowhere(run: tuple[Session, Job], tmp_path: Path) -> None:
+    session, job = run
+    session.close_slide()
+    job.events.append(("block", block(tmp_path, 0, 0)))
+    session.update()
+    assert session.document.overlay is None
