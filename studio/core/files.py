@@ -43,12 +43,19 @@ def explaining(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = "the disk is full. Make room, then run the same again"
+            what = "the disk is full. Make room, then run the same again."
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            what = "it may not be written to. Choose another folder, or ask for permission"
+            what = "it may not be written to. Choose another folder, or ask for permission."
         else:
             what = f"{error.strerror or error}. Is its drive connected?"
         raise RunError(f"{path} can't be written: {what}") from error
+
+
+def check_writable(folder: Path) -> None:
+    """Raise RunError unless a file can be made in the folder, or in the one above that it would be made in."""
+    with explaining(folder):
+        there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        tempfile.TemporaryFile(dir=there).close()
 
 
 def _put_in_place(nest: Path, path: Path) -> None:

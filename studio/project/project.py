@@ -7,13 +7,15 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.core.files import replacing
+from studio.core.files import check_writable, replacing
 from studio.core.jobs import Progress
 from studio.core.shown import Callback, shown
 from studio.errors import JobCancelled, ProjectError, UsageError
 from studio.project import table
 from studio.project.buffer import DEFAULT_GB
+from studio.project.outcomes import FOLDER as OUTCOMES
 from studio.project.outcomes import Outcome
+from studio.project.report import FOLDER as REPORT
 from studio.project.report import Report, make_report
 from studio.project.run import Running, run_step
 from studio.project.settings import FILE, Settings
@@ -309,6 +311,8 @@ class Project:
     def _run(
         self, step: Step, slides: Sequence[ProjectSlide], how: Running, shown: AbstractContextManager[Progress]
     ) -> Report:
+        for folder in (*step.folders, self.root / OUTCOMES, self.root / REPORT):
+            check_writable(folder)
         outcomes: list[Outcome] = []
         try:
             with shown as progress, closing(run_step(step, slides, progress, how)) as running:

@@ -36,6 +36,10 @@ class Step(Protocol):
         """The folder of result files."""
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where its results go."""
+
+    @property
     def parameters(self) -> dict[str, Any]:
         """What decides the result."""
 
@@ -61,6 +65,11 @@ class SegmentStep:
 
     name: ClassVar[str] = "segment"
     target: ClassVar[str] = "studio.project.work:segment_one"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """See `Step`."""
+        return (self.masks,)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -112,6 +121,11 @@ class ExtractStep:
 
     name: ClassVar[str] = "extract"
     target: ClassVar[str] = "studio.project.work:extract_one"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """See `Step`."""
+        return tuple(folder for folder in (self.tfrecords, self.tiles) if folder is not None)
 
     @property
     def parameters(self) -> dict[str, Any]:

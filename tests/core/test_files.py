@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from studio.core.files import replacing
+from studio.core.files import check_writable, replacing
 from studio.errors import RunError
+from tests.permissions import read_only
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -74,3 +75,14 @@ def test_leftovers_of_killed_processes_go_but_not_those_of_running_ones(tmp_path
         part.touch()
     assert not old.exists()
     assert young.exists()
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "deep")
+    with read_only(tmp_path):
+        for folder in (tmp_path, tmp_path / "new" / "deep"):
+            with pytest.raises(RunError, match="Choose another folder"):
+                check_writable(folder)
+        with pytest.raises(RunError, match="Choose another folder"), replacing(tmp_path / "a.txt"):
+            pass
+    assert list(tmp_path.iterdir()) == []

@@ -11,10 +11,11 @@ import pytest
 
 from studio.cellseg import Segmentation, segment_slide
 from studio.core.jobs import NullProgress
-from studio.errors import JobCancelled, ModelError, ParameterError, ProjectError, SlideError, UsageError
+from studio.errors import JobCancelled, ModelError, ParameterError, ProjectError, RunError, SlideError, UsageError
 from studio.extract import read_examples
 from studio.project import Project
 from studio.project.outcomes import load_outcome
+from tests.permissions import read_only
 from tests.project.conftest import CROPS, PARAMS
 
 
@@ -277,6 +278,41 @@ def test_an_empty_project(project: Project, slides: Path, tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="no slides"):
         Project.create(tmp_path / "empty", slides)
     assert not (tmp_path / "empty").exists()
+
+
+def test_a_folder_that_may_not_be_written_to_is_said_at_once(done: Project, slides: Path, tmp_path: Path) -> None:
+    before = sorted(done.root.rglob("*"))
+    with read_only(done.root):
+        with pytest.raises(RunError, match=r"tfrecords can't be written.*another folder"):
+            done.extract_cells(48, 24)
+        # The masks may go elsewhere, the outcomes lie in a folder that is there.
+        assert states(done.cell_segmentation(**PARAMS, mpp=0.5)) == dict.fromkeys(CROPS, "skipped")
+    with read_only(done.masks_dir), pytest.raises(RunError, match=r"masks can't be written"):
+        done.cell_segmentation(**PARAMS, mpp=0.5, overwrite=True)
+    with read_only(tmp_path), pytest.raises(RunError, match="can't be written"):
+        Project.create(tmp_path / "new", slides)
+    assert not (tmp_path / "new").exists()
+    assert sorted(done.root.rglob("*")) == before
+
+
+def test_a_full_disk_costs_what_does_not_fit(done: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    from studio.extract import sinks
+
+    write, records = sinks.write_record, iter(range(100_000))
+    fits = done.segmentation("left").cells
+
+    def until_full(*arguments: Any) -> None:
+        if next(records) > fits:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
+
+    monkeypatch.setattr(sinks, "write_record", until_full)
+    report = done.extract_cells(48, 24)
+    assert states(report) == {"left": "done", "right edge": "failed", "ünten": "failed"}
+    assert all("disk is full" in outcome.message for outcome in report.failed)
+    assert [path.name for path in (done.root / "tfrecords").iterdir()] == ["left.tfrecords"]
+    monkeypatch.undo()
+    assert states(done.extract_cells(48, 24)) == {"left": "skipped", "right edge": "done", "ünten": "done"}
 
 
 def test_a_project_with_its_slides_inside_can_be_moved(done: Project, tmp_path: Path) -> None:
