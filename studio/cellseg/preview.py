@@ -16,7 +16,7 @@ from studio.cellseg.flowfield import TileStore
 from studio.cellseg.merge import MergedCells, merge_parts
 from studio.cellseg.networks import Network
 from studio.cellseg.params import SegmentParams
-from studio.cellseg.pipeline import Pipeline
+from studio.cellseg.pipeline import Pipeline, StageTimes
 from studio.cellseg.plan import Plan, in_order, make_plan
 from studio.cellseg.source import MaskGeometry
 from studio.core.jobs import Progress
@@ -73,6 +73,7 @@ def segment_plan(
     store: TileStore | None = None,
     focus: tuple[int, int] | None = None,
     on_block: Callable[[BlockData], None] | None = None,
+    times: StageTimes | None = None,
 ) -> Preview:
     """Do the blocks of a plan and put them together.
 
@@ -83,12 +84,14 @@ def segment_plan(
         store: keeps the network's tiles from call to call, and knows those of earlier ones.
         focus: working row and column to begin at; None: in the order that takes the least memory.
         on_block: told of each block once it is done.
+        times: takes what the stages took.
     """
     blocks: list[BlockData] = []
     pipeline = Pipeline(
         plan,
         network,
         harvest=lambda block, piece: keep_block(block, piece, plan.grid, flows=True),
+        times=times,
         store=store,
     )
     order = in_order(plan, list(plan.blocks), focus)
