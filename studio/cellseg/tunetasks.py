@@ -1,0 +1,161 @@
+"""What tuning asks of the interactive worker: cells of a view, again and again with other thresholds.
+
+The network's tiles of the last view stay in the process. Thresholds come after
+the network, so with others only the dynamics run; a view beside the last one
+needs only the tiles that are new in it. Both are one and the same task, and
+its outcome is that of a fresh preview, because a tile is what it is.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.cellseg.blockdata import BlockData
+from studio.cellseg.diameter import estimate_diameter
+from studio.cellseg.flowfield import TileStore
+from studio.cellseg.livesource import live_ids, owned
+from studio.cellseg.models import resolve_model
+from studio.cellseg.networks import Network, shared_network
+from studio.cellseg.params import SegmentParams
+from studio.cellseg.pipeline import StageTimes
+from studio.cellseg.plan import Plan, make_plan, recut
+from studio.cellseg.preview import segment_plan
+from studio.cellseg.tasks import Rect, slide_at
+from studio.core.jobs import Progress
+
+if TYPE_CHECKING:
+    from studio.slide.roi import ROI
+
+STREAM_BLOCKS = 20
+"""Blocks that a streamed view is cut into, about; more would spend their time on halos."""
+LIVE_BLOCKS = 6
+SIDES_PX = (256, 1024)
+"""Smallest and largest side of a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The network's tiles of the last view, and what they were made from."""
+
+    made_from: tuple[Any, ...]
+    tiles: TileStore
+
+
+_kept: _Kept | None = None
+
+
+def view_task(
+    progress: Progress,
+    *,
+    slide_path: str,
+    mpp: float | None,
+    params: dict[str, Any],
+    rect_slide: Rect,
+    auto_diameter: bool = False,
+    rois: Sequence[ROI] | None = None,
+    stream: bool = True,
+    flows: bool = True,
+) -> dict[str, Any]:
+    """Segment a part of a slide, from the middle outwards, with what is known of the network's answer already.
+
+    Args:
+        progress: told of blocks; with `stream`, `emit("cells", …)` hands each over: geometry (of the whole view),
+            row, col (of the block in the view's mask), labels (h, w) uint32 that are unique but not 1 to N, flows
+            (h, w, 3) float16, centroids (n, 2) of the cells that the block owns.
+        slide_path: the slide.
+        mpp: µm per slide pixel; None: the slide's own.
+        params: of `SegmentParams`.
+        rect_slide: x, y, width, height in slide pixels.
+        auto_diameter: find the cell diameter in the view first, beginning with the one in `params`.
+        rois: only cells inside of these.
+        stream: whether blocks are handed over one by one.
+        flows: whether the flows are wanted.
+
+    Returns:
+        labels (H, W) uint32, flows (H, W, 3) float16 or None, geometry (`MaskGeometry`'s fields), centroids (N, 2)
+        in mask pixels, cells, params (as used), diameter (`DiameterEstimate`'s fields, or None), seconds,
+        network_s, tiles (how many went through the network).
+    """
+    began_s = time.monotonic()
+    asked = SegmentParams.from_dict(params)
+    with slide_at(slide_path, mpp) as slide:
+        network = shared_network(resolve_model(asked.model), asked, progress)
+        estimate = None
+        if auto_diameter:
+            estimate = estimate_diameter(slide, asked, network, progress, rect_slide)
+            asked = asked.changed(diam_um=estimate.diam_um)
+        plan = make_plan(slide, asked, rect_slide, rois)
+        plan = recut(plan, _side_px(plan, STREAM_BLOCKS if stream else LIVE_BLOCKS))
+        tiles = _tiles_for(plan, network)
+        progress.start(len(plan.blocks), "Segmenting the view" if rois is None else "Segmenting the region")
+        times = StageTimes()
+
+        def hand_over(block: BlockData) -> None:
+            if not block.mask.empty:
+                progress.emit("cells", _as_event(plan, block))
+
+        found = segment_plan(
+            plan,
+            network,
+            progress,
+            store=tiles,
+            focus=((plan.region.top + plan.region.bottom) // 2, (plan.region.left + plan.region.right) // 2),
+            on_block=hand_over if stream else None,
+            times=times,
+        )
+    return {
+        "labels": found.labels,
+        "flows": found.flows if flows else None,
+        "geometry": asdict(found.geometry),
+        "centroids": found.centroids,
+        "cells": len(found.cells),
+        "params": asked.to_dict(),
+        "diameter": None if estimate is None else estimate.to_dict(),
+        "seconds": time.monotonic() - began_s,
+        "network_s": times.wall_s["network"],
+        "tiles": times.counts["tiles"],
+    }
+
+
+def _side_px(plan: Plan, blocks: int) -> int:
+    side = math.sqrt(plan.region.rows * plan.region.cols / blocks)
+    return int(min(SIDES_PX[1], max(SIDES_PX[0], -(-side // 16) * 16)))
+
+
+def _tiles_for(plan: Plan, network: Network) -> TileStore:
+    """The tiles kept from the last view where they are those of this plan, else none yet."""
+    global _kept
+    # All that a tile's content depends on, and its place.
+    made_from = (
+        str(plan.slide.path), plan.slide.fingerprint, plan.model.sha256, plan.grid.scale, plan.channel,
+        plan.normalization, plan.lattice, network.backend, network.batch, network.tile_px, plan.cache_bytes,
+    )  # fmt: skip
+    if _kept is None or _kept.made_from != made_from:
+        _kept = _Kept(made_from, TileStore(plan.cache_bytes))
+    return _kept.tiles
+
+
+def _as_event(plan: Plan, block: BlockData) -> dict[str, Any]:
+    return {
+        "geometry": asdict(plan.grid.geometry(plan.mask)),
+        "row": block.mask.top - plan.mask.top,
+        "col": block.mask.left - plan.mask.left,
+        "labels": live_ids(block.cells)[block.labels],
+        "flows": block.flows,
+        "centroids": _sinks(plan, block),
+    }
+
+
+def _sinks(plan: Plan, block: BlockData) -> NDArray[np.float64]:
+    """(n, 2) row, column in mask pixels of the sinks of the cells that a block owns: near enough to their centroids."""
+    own = block.cells[owned(block.cells, block.core)]
+    work = np.stack([own["row"], own["col"]], axis=1).astype(np.float64)
+    points: NDArray[np.float64] = (work + 0.5) / plan.grid.downscale - 0.5 - [plan.mask.top, plan.mask.left]
+    return points
