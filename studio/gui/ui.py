@@ -10,10 +10,12 @@ import imgui
 from studio.gui import scopes
 from studio.gui.base import FRAME_HEIGHT
 from studio.gui.buttons import Buttons
+from studio.gui.charts import Charts
 from studio.gui.control import Rect
 from studio.gui.fields import Fields
 from studio.gui.menus import Menus
 from studio.gui.painter import Painter
+from studio.gui.tables import Tables
 from studio.gui.theme import Color, Theme
 
 SECTION_HEIGHT = 28
@@ -21,7 +23,7 @@ BAR_HEIGHT = 6
 JOB_HEIGHT = 48
 
 
-class Ui(Buttons, Fields, Menus):
+class Ui(Charts, Tables, Buttons, Fields, Menus):
     """What panels draw with. Valid between `Gui.begin` and `Gui.end`."""
 
     @property

@@ -11,6 +11,7 @@ import pytest
 
 from studio.cellseg.models import ModelInfo
 from studio.document import Document
+from studio.gui.tables import TablePress
 from studio.session import Session
 from studio.settings import Settings
 
@@ -107,6 +108,27 @@ class FakeUi:
         self.texts.append(message)
         self.progress(fraction, text)
         return self.button(cancel, enabled=enabled, tooltip=tooltip) if cancel else False
+
+    def histogram(self, label, counts, low, high, *, marks=(), unit="", height=96, tooltip="") -> None:
+        self._note(label, "histogram", True, list(counts), tooltip)
+
+    def swatch(self, color, text) -> None:
+        self.texts.append(text)
+
+    def table(
+        self, label, columns, rows, cells, *, sorted_by=None, descending=False, selected=None, reveal=False,
+        shown_rows=12, tooltip="",
+    ) -> TablePress:  # fmt: skip
+        """Pressed by the labels of the real one: `Sort by …`, and the title of the first column with a row's text."""
+        column = row = None
+        for number, each in enumerate(columns):
+            self._note(f"Sort by {each.title}", "header", True, number == sorted_by, each.tooltip)
+            column = number if f"Sort by {each.title}" in self._pressed else column
+        for number in range(min(rows, shown_rows)):
+            name = f"{columns[0].title} {cells(number)[0]}"
+            self._note(name, "row", True, list(cells(number)), tooltip)
+            row = number if name in self._pressed else row
+        return TablePress(column, row)
 
     def copy(self, text) -> None:
         self.copied = text
