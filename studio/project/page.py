@@ -26,6 +26,7 @@ h2 { font-size: 1.05rem; margin: 0 0 .6rem; }
 .card b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
 section { margin: 0 0 1.2rem; padding: 1rem 1.1rem; }
 section.bad { background: var(--bad-card); border-color: var(--bad); }
+section ul { margin: 0; padding-left: 1.4rem; }
 section.bad li { margin: .3rem 0; overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
@@ -140,7 +141,7 @@ def _line(row: Row, highest: float, picture: str | None) -> str:
         f'<td class="name" data-key="{escape(row.slide)}">{name}</td>',
         _number_cell(row.cells, 0),
         f'<td class="number density" data-key="{_key(density)}">{_number(density, 0)}{bar}</td>',
-        f'<td class="number" data-key="{_key(row.tissue_mm2)}">{_area(row.tissue_mm2)}</td>',
+        f'<td class="number" data-key="{_key(row.tissue_mm2)}">{escape(_area(row.tissue_mm2))}</td>',
         f'<td class="{row.segmentation}" data-key="{row.segmentation}">{_state(row.segmentation)}</td>',
         _extracted_cell(row),
         _number_cell(row.seconds, 0, " s"),
@@ -156,7 +157,7 @@ def _facts(row: Row) -> str:
 
 def _extracted_cell(row: Row) -> str:
     if row.extraction in (FAILED, "stopped"):
-        return f'<td class="number {row.extraction}" data-key="-1">{row.extraction}</td>'
+        return f'<td class="number {row.extraction}" data-key="-1">{_state(row.extraction)}</td>'
     if row.extraction == WAITING:
         return '<td class="number" data-key="-1">–</td>'
     return _number_cell(row.extracted, 0)
@@ -177,7 +178,9 @@ def _number(value: float | None, digits: int, unit: str = "") -> str:
 
 def _area(value: float | None) -> str:
     """Slides and small fields alike: three digits that count, none invented."""
-    return "–" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    if value is None or value >= 100:
+        return _number(value, 0)
+    return f"{value:.3g}" if value >= 0.001 else "< 0.001"
 
 
 def _state(status: str) -> str:

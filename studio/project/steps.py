@@ -12,7 +12,7 @@ from studio.errors import ResultFileError, UsageError
 from studio.extract.sinks import tfrecord_path
 from studio.project.outcomes import DONE, SKIPPED, Outcome, load_outcome, save_outcome
 from studio.project.slides import ProjectSlide
-from studio.project.work import differs_from, result_parameters
+from studio.project.work import differs_from, of_another, result_parameters
 
 log = logging.getLogger(__name__)
 
@@ -84,9 +84,12 @@ class SegmentStep:
         rois = roi_file(self.rois, slide.name)
         try:
             other = differs_from(out, self.params, None if rois is None else _read(rois))
+            stranger = None if slide.path is None else of_another(out, slide.path)
         except ResultFileError as error:
             log.warning("%s is made again: %s", out.name, error)
             return None
+        if stranger:
+            raise UsageError(f"{out.name} isn't of this slide: {stranger} Move it away, or allow overwriting.")
         if other:
             raise UsageError(f"{out.name} is there already, made with {other}. Allow overwriting, or keep it.")
         return _known(self, slide, {"cells": _cells_in(out)})

@@ -174,5 +174,20 @@ def differs_from(masks: Path, params: SegmentParams, rois: Sequence[ROI] | None)
     return ", ".join(other) or None
 
 
+def of_another(masks: Path, slide_path: Path) -> str | None:
+    """What speaks against a result being of a slide; None: nothing. Only one that names another slide is looked into.
+
+    Raises ResultFileError, SlideError.
+    """
+    from studio.cellseg.result import Segmentation
+    from studio.slide import open_slide
+
+    with Segmentation.load(masks) as segmentation:
+        if segmentation.slide in (None, slide_path.stem):
+            return None
+        with open_slide(slide_path) as slide:
+            return segmentation.mismatch(slide)
+
+
 def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -160,6 +160,9 @@ def test_masks_of_another_slide_are_refused(done: Project) -> None:
     report = done.extract_cells(48, 24)
     assert [outcome.slide for outcome in report.failed] == ["right edge"]
     assert "made from left" in report.failed[0].message
+    report = done.cell_segmentation(**PARAMS, mpp=0.5)
+    assert [outcome.slide for outcome in report.failed] == ["right edge"]
+    assert "right edge-masks.zip isn't of this slide: " in report.failed[0].message
 
 
 def test_extraction_before_segmentation_says_so(project: Project) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -116,3 +119,38 @@ def test_a_summary_for_the_terminal(done: Project, tmp_path: Path) -> None:
     assert "3 of 4 slides segmented" in text
     assert "failed: bad: There are no masks" in text
     assert "report.html" in text
+
+
+BROWSER = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), "")
+
+CLICKS = """<script>
+const names = () => [...document.querySelectorAll("tbody .name")].map((cell) => cell.dataset.key);
+const found = { width: document.documentElement.scrollWidth - innerWidth };
+const heads = [...document.querySelectorAll("th button")];
+const cells = heads.find((head) => head.textContent === "Cells");
+cells.click(); found.up = names();
+cells.click(); found.down = names();
+heads.find((head) => head.textContent === "Slide").click(); found.byName = names();
+const picture = document.querySelector("img"), small = picture.clientHeight;
+picture.click(); found.grows = picture.clientHeight > small;
+document.body.textContent = "FOUND" + JSON.stringify(found) + "END";
+</script>"""
+
+
+@pytest.mark.skipif(not BROWSER, reason="no Chromium here")
+def test_the_page_in_a_browser(done: Project, tmp_path: Path) -> None:
+    """It sorts by a click on a column, pictures grow, and a narrow window needs no sideways scrolling of the page."""
+    (done.root / "slides" / "broken & <i>.svs").write_bytes(b"no slide")
+    report = done.cell_segmentation(model="builtin", diam_um=10, backend="torch", mpp=0.5)
+    page = tmp_path / "page.html"
+    page.write_text((report.folder / "report.html").read_text(encoding="utf-8") + CLICKS, encoding="utf-8")
+    argv = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=600,900", "--dump-dom"]
+    argv += [f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
+    done_by_browser = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
+    found = json.loads(re.search("FOUND(.*)END", html.unescape(done_by_browser.stdout))[1])
+    cells = {row.slide: -1 if row.cells is None else row.cells for row in report.rows}
+    assert [cells[name] for name in found["up"]] == sorted(cells.values())
+    assert [cells[name] for name in found["down"]] == sorted(cells.values(), reverse=True)
+    assert found["byName"][0] == "broken & <i>"
+    assert found["grows"]
+    assert found["width"] <= 0
