@@ -149,6 +149,12 @@ class Document:
         self.overlay_version += 1
         self._grown.clear()
 
+    def take_overlay(self) -> Overlay | None:
+        """Take the cells off the slide without closing them; they are the caller's now."""
+        taken, self.overlay = self.overlay, None
+        self.set_overlay(None)
+        return taken
+
     def grow_overlay(self, rect: Rect) -> None:
         """The overlay's source has other cells in a rectangle (x, y, width, height in slide pixels) than before."""
         self.overlay_version += 1
