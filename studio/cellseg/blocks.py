@@ -17,6 +17,8 @@ from studio.cellseg.where import Where
 
 FIRST_HALO = 96
 """Working pixels around a core to begin with; about three cells of 30 px."""
+LEAST_HALO = 64
+"""Tried first where more would cost passes of the network."""
 LAST_HALO = 2048
 HALO_STEP = 32
 REACH_CELL = 64

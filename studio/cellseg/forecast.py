@@ -122,7 +122,7 @@ def forecast(slide: WSI, request: Request, network: Network, progress: Progress 
     measured = _measure(plan, network, fields, progress)
     tissue = _tissue_px(plan, plan.blocks)
     cells, spread = _scaled(measured.cells, measured.tissue_px, tissue)
-    tiles = {tile for core in left for tile in plan.tiles_over(_with_halo(plan, core))}
+    tiles = {tile for core in left for tile in plan.tiles_over(plan.piece(core, FIRST_HALO))}
     bytes_per_cell = measured.bytes / max(1, sum(measured.cells))
     threads = plan.params.workers or owned_cores()
     return Forecast(
@@ -237,10 +237,6 @@ def _scaled(cells: list[int], tissue_px: list[float], total_px: float) -> tuple[
     seen = min(1.0, x.sum() / max(total_px, 1.0))
     deviation = math.sqrt((1 - seen) * float(((y - ratio * x) ** 2).sum()) / (number - 1) / number)
     return total, float(_T90[min(number - 1, len(_T90)) - 1] * deviation / x.mean() * total_px)
-
-
-def _with_halo(plan: Plan, core: Rect) -> Rect:
-    return core.grown(FIRST_HALO).clipped(plan.grid.bounds)
 
 
 def _memory_mb(plan: Plan, threads: int, tiles: int) -> float:

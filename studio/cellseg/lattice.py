@@ -199,6 +199,20 @@ class TileLattice:
             for j in self._span(rect.left, rect.right, self.counts[1]):
                 yield i, j
 
+    def without_further_tiles(self, inner: Rect, outer: Rect) -> Rect:
+        """The part of `outer` on which no tile has a say that has none on `inner`, which lies in it."""
+        top, bottom = self._same_tiles(inner.top, inner.bottom, self.counts[0])
+        left, right = self._same_tiles(inner.left, inner.right, self.counts[1])
+        return outer.clipped(Rect(top, left, bottom, right))
+
+    def _same_tiles(self, first: int, stop: int, count: int) -> tuple[int, int]:
+        """How far an interval can be stretched on both sides before it needs further tiles."""
+        half, tiles = self.overlap_px // 2, self._span(first, stop, count)
+        low = tiles[0] * self.stride + half if tiles[0] > 0 else 0
+        # The last tile's successor begins to count `half` before its own stride does.
+        high = tiles[-1] * self.stride + self.stride - half
+        return min(first, low), max(stop, high if tiles[-1] < count - 1 else count * self.stride)
+
     def _span(self, first: int, stop: int, count: int) -> range:
         half = self.overlap_px // 2
         low = max(0, (first - half) // self.stride)

@@ -101,6 +101,7 @@ class Pipeline:
         self._inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
         self._store = TileStore(plan.cache_bytes) if store is None else store
         self._store.settle()
+        self._seen: set[Tile] = set()
         self._stop = threading.Event()
         self._again: deque[tuple[Rect, int]] = deque()
         self._halo = FIRST_HALO
@@ -179,7 +180,7 @@ class Pipeline:
             if not halo:
                 fresh.popleft()
                 halo = max(self._halo, halos.get(core, 0))
-            rect = core.grown(halo).clipped(self.plan.grid.bounds)
+            rect = self.plan.piece(core, halo)
             task = _Task(core, halo, rect, self.plan.tiles_over(rect))
             for tile in self._store.pin(task.tiles):
                 self._to_network.put((tile, readers.submit(self._read, tile)))
@@ -217,6 +218,8 @@ class Pipeline:
         with self.times.measure("network"):
             y = self.network.forward(x)
         self.times.count("tiles", len(batch))
+        self.times.count("tiles_again", sum(tile in self._seen for tile, _ in batch))
+        self._seen.update(tile for tile, _ in batch)
         for (tile, _), output in zip(batch, y, strict=False):
             self._store.put(tile, np.ascontiguousarray(output, dtype=np.float32))
 

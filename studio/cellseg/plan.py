@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from studio.cellseg.blocks import FIRST_HALO
+from studio.cellseg.blocks import FIRST_HALO, LEAST_HALO
 from studio.cellseg.inputs import resolve_channel
 from studio.cellseg.lattice import TILE_OVERLAP, WINDOW_OVERLAP, Rect, TileLattice, WorkGrid, block_grid
 from studio.cellseg.models import ModelInfo, resolve_model
@@ -59,6 +59,24 @@ class Plan:
         if self.where is None:
             return list(tiles)
         return [tile for tile in tiles if self.where.touches_field(self.lattice.tile_rect(tile))]
+
+    def piece(self, core: Rect, halo: int) -> Rect:
+        """The pixels to find the cells of a core on: `halo` more on all sides, as far as the slide goes.
+
+        FIRST_HALO is what nearly all blocks can do with. Beyond the region's edge, where no other block wants the
+        tiles, it is less if that saves tiles; most blocks can do with LEAST_HALO.
+        """
+        whole = core.grown(halo).clipped(self.grid.bounds)
+        if halo != FIRST_HALO:
+            return whole
+        thrifty = self.lattice.without_further_tiles(core.grown(LEAST_HALO).clipped(self.grid.bounds), whole)
+        region = self.region
+        return Rect(
+            thrifty.top if core.top == region.top else whole.top,
+            thrifty.left if core.left == region.left else whole.left,
+            thrifty.bottom if core.bottom == region.bottom else whole.bottom,
+            thrifty.right if core.right == region.right else whole.right,
+        )
 
     @property
     def cache_bytes(self) -> int:

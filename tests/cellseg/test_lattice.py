@@ -73,3 +73,24 @@ def test_places_on_the_slide() -> None:
     assert grid.rect_from_slide((16.0, 32.0, 160.0, 80.0)) == Rect(20, 10, 70, 110)
     assert grid.rect_from_slide((-50.0, -50.0, 1e6, 1e6)) == grid.bounds
     assert grid.work_from_slide(17.0, 33.0) == (20, 10)
+
+
+def test_a_rectangle_grows_as_far_as_it_needs_no_further_tiles() -> None:
+    rng = np.random.default_rng(7)
+    lattice = TileLattice((2000, 1500), 256, 32)
+    bounds = Rect(0, 0, 2000, 1500)
+    for _ in range(50):
+        top, left = int(rng.integers(0, 1900)), int(rng.integers(0, 1400))
+        inner = Rect(top, left, top + int(rng.integers(1, 600)), left + int(rng.integers(1, 600))).clipped(bounds)
+        outer = inner.grown(300).clipped(bounds)
+        grown = lattice.without_further_tiles(inner, outer)
+        tiles = list(lattice.tiles_over(inner))
+        assert list(lattice.tiles_over(grown)) == tiles
+        assert grown.union(inner) == grown
+        for more in (
+            Rect(grown.top - 1, grown.left, grown.bottom, grown.right),
+            Rect(grown.top, grown.left - 1, grown.bottom, grown.right),
+            Rect(grown.top, grown.left, grown.bottom + 1, grown.right),
+            Rect(grown.top, grown.left, grown.bottom, grown.right + 1),
+        ):
+            assert more.clipped(outer) == grown or list(lattice.tiles_over(more)) != tiles

@@ -49,6 +49,7 @@ def test_no_tile_passes_the_network_twice(plan: Plan) -> None:
     assert sorted(item.block.core.astuple() for item in done) == sorted(core.astuple() for core in plan.blocks)
     assert network.tiles == plan.lattice.counts[0] * plan.lattice.counts[1]
     assert network.tiles == pipeline.times.counts["tiles"]
+    assert pipeline.times.counts["tiles_again"] == 0
     assert network.batches[4] >= 4
     assert own_threads() == []
 
@@ -56,8 +57,10 @@ def test_no_tile_passes_the_network_twice(plan: Plan) -> None:
 def test_tiles_that_had_to_go_are_computed_again(dots: WSI, dots_params: SegmentParams) -> None:
     plan = make_plan(dots, dots_params.changed(memory_gb=0.001))
     network = Counting()
-    assert len(list(Pipeline(plan, network).run(plan.blocks))) == len(plan.blocks)
+    pipeline = Pipeline(plan, network)
+    assert len(list(pipeline.run(plan.blocks))) == len(plan.blocks)
     assert network.tiles > plan.lattice.counts[0] * plan.lattice.counts[1]
+    assert pipeline.times.counts["tiles_again"] == network.tiles - plan.lattice.counts[0] * plan.lattice.counts[1]
 
 
 def test_what_the_harvest_makes_comes_with_the_block(plan: Plan) -> None:
