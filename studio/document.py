@@ -7,13 +7,16 @@ something bumps its version, and the frame loop compares versions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from studio.cellseg.params import SegmentParams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from studio.cellseg.source import LabelSource
     from studio.slide import WSI
@@ -27,6 +30,10 @@ Rect = tuple[float, float, float, float]
 
 Line = tuple[float, float, float, float]
 """x and y of the start, x and y of the end, in slide pixels."""
+
+CompareView = Literal["b", "a", "swipe", "blink", "differences", "bare"]
+"""What is shown of two segmentations: one of them, A left and B right of a divider, both in turn, what differs;
+`bare` is the slide without cells left of the divider and the cells right of it."""
 
 _FIT_MARGIN = 1.04
 
@@ -84,8 +91,12 @@ class View:
 
     def fit(self, size_slide: tuple[int, int]) -> None:
         """Bring a whole slide of (width, height) pixels into view, with a little margin."""
-        width, height = size_slide
-        self.center_x, self.center_y = width / 2, height / 2
+        self.show((0.0, 0.0, float(size_slide[0]), float(size_slide[1])))
+
+    def show(self, rect: Rect) -> None:
+        """Bring a part of the slide into view, with a little margin."""
+        x, y, width, height = rect
+        self.center_x, self.center_y = x + width / 2, y + height / 2
         self.scale = max(width / max(1, self.viewport[0]), height / max(1, self.viewport[1])) * _FIT_MARGIN
 
 
@@ -99,6 +110,40 @@ class Overlay:
     params: SegmentParams | None = None
     path: Path | None = None
     """The result file behind it; None for a preview."""
+
+
+@dataclass(slots=True)
+class Comparison:
+    """A segmentation that was kept as A, to compare with what is shown later, B; and how both are looked at."""
+
+    kept: Overlay | None = None
+    """A; `Document.keep` sets it."""
+    view: CompareView = "b"
+    split: float = 0.5
+    """Where the divider stands: share of the viewport's width."""
+    blink_a: bool = False
+    """Whether it is A's turn while blinking."""
+    lookups: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
+    """What became of each cell of A and of B, by its number (`studio.cellseg.agreement`); None until it is known."""
+    version: int = 0
+    """Counts changes of `kept` and `lookups`."""
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What is drawn left and right of the divider: `a`, `b`, or nothing (empty)."""
+        if self.view == "bare":
+            return "", "b"
+        if self.kept is None or self.view in ("b", "differences"):
+            return "b", "b"
+        if self.view == "swipe":
+            return "a", "b"
+        return ("a", "a") if self.view == "a" or self.blink_a else ("b", "b")
+
+    @property
+    def divided(self) -> bool:
+        """Whether a divider stands in the view."""
+        left, right = self.sides
+        return left != right
 
 
 @dataclass(slots=True)
@@ -119,6 +164,7 @@ class Document:
     """What was measured and is still shown."""
     tool: str = ""
     """What the left mouse button does on the slide: the name of a tool of `studio.app.tools`; empty to move it."""
+    comparison: Comparison = field(default_factory=Comparison)
     slide_version: int = 0
     overlay_version: int = 0
     rois_version: int = 0
@@ -131,6 +177,7 @@ class Document:
         self.slide = slide
         self.slide_version += 1
         self.set_overlay(None)
+        self.keep(None)
         self.set_rois(())
         self.lines.clear()
         self.tool = ""
@@ -143,9 +190,8 @@ class Document:
 
     def set_overlay(self, overlay: Overlay | None) -> None:
         """Show other cells, or none."""
-        if self.overlay is not None and (overlay is None or overlay.source is not self.overlay.source):
-            self.overlay.source.close()
-        self.overlay = overlay
+        before, self.overlay = self.overlay, overlay
+        self._close_unused(before)
         self.overlay_version += 1
         self._grown.clear()
 
@@ -154,6 +200,13 @@ class Document:
         taken, self.overlay = self.overlay, None
         self.set_overlay(None)
         return taken
+
+    def keep(self, overlay: Overlay | None) -> None:
+        """Have other cells as A of the comparison, or none."""
+        before, self.comparison.kept = self.comparison.kept, overlay
+        self.comparison.lookups = None
+        self.comparison.version += 1
+        self._close_unused(before)
 
     def grow_overlay(self, rect: Rect) -> None:
         """The overlay's source has other cells in a rectangle (x, y, width, height in slide pixels) than before."""
@@ -165,3 +218,9 @@ class Document:
         """Where the cells changed since that `overlay_version`; None where that may be anywhere."""
         grown = [rect for at, rect in self._grown if at > version]
         return grown if len(grown) == self.overlay_version - version else None
+
+    def _close_unused(self, overlay: Overlay | None) -> None:
+        """Close cells that are neither shown nor kept."""
+        used = [each.source for each in (self.overlay, self.comparison.kept) if each is not None]
+        if overlay is not None and not any(overlay.source is source for source in used):
+            overlay.source.close()
