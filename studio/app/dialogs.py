@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import studio
 from studio.app.browser import FileBrowser
+from studio.app.shortcuts import key_text
 from studio.core.background import Background
 from studio.gui.events import KEY_ENTER, KEY_ESCAPE, KEY_KP_ENTER
 from studio.gui.gui import Gui
@@ -14,7 +15,7 @@ from studio.logs import log_path
 from studio.session import Question, Session
 
 if TYPE_CHECKING:
-    from studio.app.commands import Command
+    from studio.app.shortcuts import Command
 
 KEY_F1 = 290
 
@@ -80,7 +81,7 @@ class Dialogs:
             self._browser.close()
             self._browser = None
         elif self._session.pending_question is not None:
-            self._session.answer(False)
+            self._session.dismiss_question()
         elif self._page is not None:
             self._page = None
         else:
@@ -109,8 +110,9 @@ class Dialogs:
                 gui.ui.spacing(6)
             answer = gui.ui.answers(question.no, question.yes)
             if gui.chrome.pressed(KEY_ESCAPE):
-                answer = False
-            elif gui.chrome.pressed(KEY_ENTER, KEY_KP_ENTER) and not gui.chrome.text_refused:
+                self._session.dismiss_question()
+                return
+            if gui.chrome.pressed(KEY_ENTER, KEY_KP_ENTER) and not gui.chrome.text_refused:
                 answer = True
         if answer is not None:
             self._session.answer(answer, self._mpp if question.value is not None else None)
@@ -120,7 +122,7 @@ class Dialogs:
         sections: dict[str, list[tuple[str, str]]] = {"Mouse": list(MOUSE)}
         for command in self._commands:
             if command.shortcut:
-                keys = " or ".join((command.shortcut, *command.also[:1]))
+                keys = " or ".join(key_text(keys) for keys in (command.shortcut, *command.also[:1]))
                 sections.setdefault(command.section, []).append((command.title, keys))
         columns = _in_two_columns(sections)
         px = gui.chrome.px

@@ -100,10 +100,14 @@ class JobHost:
         elif question.on_no is not None:
             question.on_no()
 
+    def dismiss_question(self) -> None:
+        """The person doesn't want to answer `pending_question`."""
+        self._ask(None)
+
     def _ask(self, question: Question | None) -> None:
-        """Put a question, or take the open one back; the one it replaces counts as answered with no."""
+        """Put a question, or take the open one back; the one it replaces counts as dismissed."""
         old, self.pending_question = self.pending_question, question
-        if old is not None and old.on_no is not None:
+        if old is not None and old.on_no is not None and old.dismissed_is_no:
             old.on_no()
 
     def cancel(self, job: Job | None = None) -> None:

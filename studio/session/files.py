@@ -30,6 +30,9 @@ SLIDE_SUFFIXES = (
 )  # fmt: skip
 """Suffixes looked for beside a result file; opening by hand accepts any name."""
 
+OPEN_SUFFIXES = (*SLIDE_SUFFIXES, ".zip", ".geojson", ".json", ".gz", ".npy", ".csv")
+"""What a file dialog offers: slides, and what belongs on them."""
+
 _NOT_IN_THE_RESULT = ("block", "batch", "workers", "device", "backend", "memory_gb")
 
 

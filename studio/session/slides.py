@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from studio.cellseg.params import SegmentParams
-from studio.core.jobs import Job
+from studio.core.jobs import Job, Progress
 from studio.document import Overlay
 from studio.errors import ParameterError, StudioError
 from studio.session import files
 from studio.session.base import JobHost
+from studio.session.dropped import Dropped, sort_dropped
 from studio.session.state import Question
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from studio.cellseg.result import Segmentation
+    from studio.session.rois import Rois
     from studio.slide import WSI
 
 log = logging.getLogger(__name__)
@@ -31,41 +33,130 @@ TYPICAL_MPP = 0.25
 class SlideSession(JobHost):
     """What is open: a slide, and cells on it."""
 
+    rois: Rois
     _opening: Job | None = None
     _loading: Job | None = None
+    _looking: Job | None = None
+    _requests: int = 0
+    """How often something was asked to be opened."""
+    _shown_request: int = 0
+    """Which of them the slide opened last was asked for by: what takes longer to look into comes too late."""
 
     @property
     def loading(self) -> bool:
         """Whether a slide or a result file is being opened."""
-        return any(job is not None and not job.state.final for job in (self._opening, self._loading))
+        jobs = (self._opening, self._loading, self._looking)
+        return any(job is not None and not job.state.final for job in jobs)
 
     def open_path(self, path: str | Path) -> None:
-        """Open whatever a file is: a result (`.zip`) or a slide."""
-        path = Path(path)
-        if not path.exists():
-            self.settings.forget_recent(str(path))
-            self.notify("error", f"{path} doesn't exist. Was it moved or renamed?")
-        elif path.suffix.lower() == ".zip":
-            self.load_result(path)
-        else:
-            self.open_slide(path)
+        """Open whatever a file is: a slide, cells (a result or another program's), or regions."""
+        self.open_many([path])
 
     def open_many(self, paths: Sequence[str | Path], mpp: float | None = None) -> None:
-        """Open files dropped together: the first that is a slide (with `mpp`, if given), then every result on it."""
-        results = [Path(p) for p in paths if Path(p).suffix.lower() == ".zip"]
-        slides = [Path(p) for p in paths if Path(p).suffix.lower() != ".zip"]
-        if not slides:
-            for path in results:
-                self._load(path, ask=len(results) == 1)
+        """Open files dropped together: the slide (with `mpp`, if given) first, then all that belongs on it.
+
+        What some of them are only shows inside, so they are looked into in the background.
+        """
+        there: list[Path] = []
+        for path in map(Path, paths):
+            if path.exists():
+                there.append(path.absolute())
+            else:
+                self.settings.forget_recent(str(path))
+                self.notify("error", f"{path} doesn't exist. Was it moved or renamed?")
+        if not there:
             return
-        if len(slides) > 1:
-            others = len(slides) - 1
-            self.notify("info", f"One slide is shown at a time: opening {slides[0].name}, not the other {others}.")
-        self._open(slides, mpp, results)
+        slide = self.document.slide
+        self._requests += 1
+        request = self._requests
+
+        def work(_progress: object) -> Dropped:
+            return sort_dropped(there, slide)
+
+        def apply(job: Job) -> None:
+            dropped = cast(Dropped, job.result)
+            if dropped.slides:
+                if request < self._shown_request:
+                    return
+                self._shown_request = request
+            self._open_dropped(dropped, mpp)
+
+        self._looking = self._run_on_thread("Look", work, apply)
+
+    def _open_dropped(self, dropped: Dropped, mpp: float | None) -> None:
+        """Open what was dropped, now that it is known what it is."""
+        for folder in dropped.empty_folders:
+            self.notify("warning", f"{folder} holds no slide. Open files by their name, or a folder with slides in it.")
+        if dropped.slides:
+            if others := len(dropped.slides) - 1:
+                name = dropped.slides[0].name
+                self.notify("info", f"One slide is shown at a time: opening {name}, not the other {others}.")
+            self._open(list(dropped.slides), mpp, dropped)
+        else:
+            self._put_on_slide(dropped)
+
+    def _put_on_slide(self, dropped: Dropped) -> None:
+        """Show results, cells and regions on the open slide."""
+        single = len(dropped.results) == 1
+        for path in dropped.results:
+            self._load(path, ask=single)
+        others = (*dropped.cells, *dropped.regions, *dropped.either)
+        if others and self.document.slide is None:
+            self.notify("warning", f"{others[0].name} belongs on a slide. Open its slide first, then drop it again.")
+            return
+        for path in dropped.cells:
+            self.import_cells(path)
+        for path in dropped.regions:
+            self.rois.load(path)
+        for path in dropped.either:
+            self._ask_labels(path)
+
+    def _ask_labels(self, path: Path) -> None:
+        """Ask whether a picture that fits the slide is its cells or another slide."""
+        self._ask(
+            Question(
+                kind="labels",
+                title="Cells, or another slide?",
+                text=f"{path.name} has one number a pixel and the open slide's proportions. It may be a label image "
+                "of the slide's cells, or a slide of its own.",
+                yes="Show as cells",
+                no="Open as a slide",
+                on_yes=lambda _value: self.import_cells(path),
+                on_no=lambda: self.open_slide(path),
+                dismissed_is_no=False,
+            )
+        )
+
+    def import_cells(self, path: str | Path) -> None:
+        """Show another program's cells (label image, OME-Zarr, GeoJSON) on the open slide."""
+        path, slide = Path(path).absolute(), self.document.slide
+        if slide is None:
+            self.notify("warning", "Open a slide first.")
+            return
+
+        def work(progress: Progress) -> object:
+            from studio.cellseg.imports import load_overlay
+
+            return load_overlay(path, slide, progress)
+
+        def apply(job: Job) -> None:
+            cells = cast("Segmentation", job.result)
+            if job.stamp != self.document.slide_version:
+                cells.close()
+                self.notify("info", f"{path.name} was not loaded, because another slide was opened meanwhile.")
+                return
+            # Without a path: exporting writes a result file, which the cells' own isn't.
+            self.document.set_overlay(Overlay(cells, str(path)))
+            self.notify("success", f"Loaded {cells.cells:,} cells from {path.name}.")
+
+        self._loading = self._run_on_thread("Import", work, apply, visible=True)
+        self._loading.message = f"Reading {path.name}"
 
     def open_slide(self, path: str | Path, mpp: float | None = None) -> None:
         """Open a slide in the background; what is open stays until it is there, or if it can't be opened."""
-        self._open([Path(path)], mpp, [])
+        self._requests += 1
+        self._shown_request = self._requests
+        self._open([Path(path)], mpp, Dropped())
 
     def close_slide(self) -> None:
         """Close the slide and its cells. A whole-slide run goes on."""
@@ -114,6 +205,10 @@ class SlideSession(JobHost):
         if self.document.slide is not None:
             self.document.view.fit(self.document.slide.size)
 
+    def show_rect(self, rect: tuple[float, float, float, float]) -> None:
+        """Bring a rectangle (x, y, width, height in slide pixels) into view, with a little margin."""
+        self.document.view.show(rect)
+
     def save_picture(self, rgb: NDArray[np.uint8], path: Path) -> None:
         """Write an RGB picture (h, w, 3) in the background; as PNG where the name says nothing."""
         target = path.expanduser().absolute()
@@ -125,8 +220,8 @@ class SlideSession(JobHost):
 
         self._run_on_thread("Save picture", lambda _progress: files.write_picture(rgb, target), apply)
 
-    def _open(self, candidates: list[Path], mpp: float | None, results: list[Path]) -> None:
-        """Open the first candidate that is a slide, then the results."""
+    def _open(self, candidates: list[Path], mpp: float | None, more: Dropped) -> None:
+        """Open the first candidate that is a slide, then put on it what else there is."""
         path = candidates[0].absolute()
 
         def work(_progress: object) -> object:
@@ -143,15 +238,14 @@ class SlideSession(JobHost):
                 slide.close()
                 return
             self._show_slide(slide)
-            for result in results:
-                self._load(result, ask=len(results) == 1)
+            self._put_on_slide(more)
 
         def failed(job: Job) -> None:
             self.notify("error", job.error or f"{path.name} can't be opened.")
             if not path.exists():
                 self.settings.forget_recent(str(path))
             if candidates[1:]:
-                self._open(candidates[1:], mpp, results)
+                self._open(candidates[1:], mpp, more)
 
         self._opening = self._run_on_thread("Open", work, apply, failed=failed)
 
@@ -193,7 +287,7 @@ class SlideSession(JobHost):
         name = files.slide_name_of(loaded.segmentation.meta)
         loaded.segmentation.close()
         if loaded.slide_beside is not None:
-            self._open([loaded.slide_beside], None, [loaded.path])
+            self._open([loaded.slide_beside], None, Dropped(results=(loaded.path,)))
             return
         which = f"the slide {name}" if name else "its slide"
         self.notify("warning", f"{loaded.path.name} holds cells of a slide. Open {which} first, then drop it again.")

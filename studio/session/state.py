@@ -31,8 +31,8 @@ class Toast:
 class Question:
     """Something only the person can decide. The window shows it and calls `Session.answer`."""
 
-    kind: Literal["mismatch", "mpp"]
-    """`mismatch`: masks of another slide; `mpp`: a number is asked for."""
+    kind: Literal["mismatch", "mpp", "labels"]
+    """`mismatch`: masks of another slide; `mpp`: a number is asked for; `labels`: cells, or a slide of their own."""
     title: str
     text: str
     yes: str
@@ -41,6 +41,8 @@ class Question:
     on_no: Callable[[], None] | None = None
     value: float | None = None
     """For `mpp`, the number to begin with."""
+    dismissed_is_no: bool = True
+    """Whether Esc, or another question in its place, is the same as `no`; else nothing is done then."""
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -182,3 +183,103 @@ def test_a_drop_skips_what_is_no_slide(bench: Any, sample_slide: Path, tmp_path:
     bench.wait()
     assert bench.said("error", "notes.txt")
     assert bench.session.document.slide.path == sample_slide
+
+
+@pytest.fixture
+def foreign(tmp_path: Path, sample_slide: Path) -> Path:
+    """A folder with other programs' files for the sample slide, a quarter its size where they are pictures."""
+    from studio.slide import WSI
+
+    slide = WSI(sample_slide)
+    width, height = slide.size
+    slide.close()
+    labels = np.zeros((-(-height // 4), -(-width // 4)), np.uint16)
+    labels[10:20, 10:20], labels[40:60, 40:50] = 1, 2
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    Image.fromarray(labels).save(folder / "cells_mask.png")
+    Image.fromarray(labels).save(folder / "untold.png")
+    Image.fromarray(np.full((height // 4, width // 4, 3), 230, np.uint8)).save(folder / "segment_he.png")
+    np.save(folder / "labels.npy", labels)
+    for name, side in (("cells.geojson", 20), ("tumour.geojson", 900)):
+        ring = [[100, 100], [100 + side, 100], [100 + side, 100 + side], [100, 100 + side], [100, 100]]
+        feature = {
+            "type": "Feature",
+            "properties": {"objectType": "annotation"},
+            "geometry": {"type": "Polygon", "coordinates": [ring]},
+        }
+        (folder / name).write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    return folder
+
+
+@pytest.mark.parametrize(("name", "cells"), [("cells_mask.png", 2), ("labels.npy", 2), ("cells.geojson", 1)])
+def test_other_programs_cells_are_put_on_the_slide(
+    bench: Any, sample_slide: Path, foreign: Path, tmp_path: Path, name: str, cells: int
+) -> None:
+    bench.session.open_many([foreign / name, sample_slide])
+    bench.wait()
+    overlay = bench.session.document.overlay
+    assert (overlay.source.cells, overlay.origin, overlay.path) == (cells, str(foreign / name), None)
+    bench.session.export(tmp_path / "out.zip")
+    bench.wait()
+    bench.session.open_path(tmp_path / "out.zip")
+    bench.wait()
+    assert bench.session.document.overlay.path == tmp_path / "out.zip"
+    assert bench.session.document.overlay.source.cells == cells
+
+
+def test_large_polygons_are_regions(bench: Any, sample_slide: Path, foreign: Path) -> None:
+    bench.open(sample_slide)
+    bench.session.open_path(foreign / "tumour.geojson")
+    bench.wait()
+    assert bench.session.document.overlay is None
+    assert [round(roi.area) for roi in bench.session.document.rois] == [810_000]
+
+
+def test_cells_without_their_slide_ask_for_it(bench: Any, foreign: Path) -> None:
+    bench.session.open_path(foreign / "labels.npy")
+    bench.wait()
+    assert bench.said("warning", "labels.npy", "Open its slide first")
+
+
+def test_a_picture_that_may_be_either_is_asked_about(bench: Any, sample_slide: Path, foreign: Path) -> None:
+    bench.open(sample_slide)
+    for answer in (None, True, False):
+        bench.session.open_path(foreign / "untold.png")
+        bench.wait()
+        assert bench.session.pending_question.kind == "labels"
+        if answer is None:
+            bench.session.dismiss_question()
+        else:
+            bench.session.answer(answer)
+        bench.wait()
+        document = bench.session.document
+        assert (document.overlay is None) == (answer is not True)
+        assert (document.slide.path == sample_slide) == (answer is not False)
+
+
+def test_a_picture_in_colours_is_a_slide_whatever_it_is_called(bench: Any, sample_slide: Path, foreign: Path) -> None:
+    bench.open(sample_slide)
+    bench.session.open_path(foreign / "segment_he.png")
+    bench.wait()
+    assert bench.session.document.slide.path == foreign / "segment_he.png"
+
+
+def test_a_foreign_file_that_cant_be_read_leaves_what_is_there(bench: Any, sample_slide: Path, tmp_path: Path) -> None:
+    bench.open(sample_slide)
+    bad = tmp_path / "bad.geojson"
+    bad.write_text('{"type": "FeatureCollection", "features": [')
+    bench.session.open_path(bad)
+    bench.wait()
+    assert bench.said("error", "bad.geojson")
+    assert bench.session.document.slide.path == sample_slide
+
+
+def test_a_folder_stands_for_its_slides(bench: Any, sample_slide: Path, tmp_path: Path) -> None:
+    bench.session.open_path(tmp_path)
+    bench.wait()
+    assert bench.said("warning", "holds no slide")
+    copied = Path(shutil.copy(sample_slide, tmp_path))
+    bench.session.open_path(tmp_path)
+    bench.wait()
+    assert bench.session.document.slide.path == copied

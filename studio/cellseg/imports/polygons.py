@@ -91,7 +91,7 @@ def _cells(path: Path, dot_px: float, progress: Progress) -> Iterator[list[Rings
     progress.start(max(1, path.stat().st_size // _CHARS_PER_STEP), f"Reading {path.name}")
     stream, steps = JsonStream(path), 0
     try:
-        for feature in _features(stream):
+        for feature in features(stream):
             if feature.one_cell and feature.polygons:
                 yield feature.polygons
             else:
@@ -104,7 +104,7 @@ def _cells(path: Path, dot_px: float, progress: Progress) -> Iterator[list[Rings
         stream.close()
 
 
-def _features(stream: JsonStream) -> Iterator[Feature]:
+def features(stream: JsonStream) -> Iterator[Feature]:
     """The features of a file, whatever stands around them."""
     if stream.peek() == "[":
         for _ in stream.items():
