@@ -34,3 +34,23 @@ class Entry:
     label: str
     enabled: bool = True
     tooltip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """What a column is called, and how it looks."""
+
+    title: str
+    width: float = 1.0
+    """Relative to the other columns."""
+    align: float = 1.0
+    """0 left, 1 right."""
+    tooltip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePress:
+    """What was pressed in a frame; None for what wasn't."""
+
+    column: int | None = None
+    row: int | None = None

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import imgui
 
 from studio.gui import scopes
 from studio.gui.base import ROUNDING, Base
-from studio.gui.control import Rect
+from studio.gui.control import Rect, TableColumn, TablePress
 
 TABLE_ROW_HEIGHT = 22
 TABLE_HEAD_HEIGHT = 26
 _PADDING = 6
-
-
-@dataclass(frozen=True, slots=True)
-class TableColumn:
-    """What a column is called, and how it looks."""
-
-    title: str
-    width: float = 1.0
-    """Relative to the other columns."""
-    align: float = 1.0
-    """0 left, 1 right."""
-    tooltip: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TablePress:
-    """What was pressed in a frame; None for what wasn't."""
-
-    column: int | None = None
-    row: int | None = None
 
 
 class Tables(Base):
@@ -55,9 +34,9 @@ class Tables(Base):
     ) -> TablePress:
         """Rows of text under headings that can be pressed; what was pressed.
 
-        `cells` gives the texts of a row and is asked only for rows in sight;
-        `reveal` (given in one frame) scrolls to the selected one. Rows are reported by the title of the first column and their
-        first text, headings as `Sort by …`.
+        `cells` gives the texts of a row and is asked only for rows in sight; `reveal` (given in one frame)
+        scrolls to the selected one. Rows are reported by the title of the first column and their first text,
+        headings as `Sort by …`.
         """
         state = self._state
         with scopes.identified(label):

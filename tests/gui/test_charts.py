@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from studio.gui.control import TableColumn, TablePress
 from studio.gui.gui import Gui
-from studio.gui.tables import TableColumn, TablePress
 from tests.gui.pilot import Pilot
 
 COLUMNS = (TableColumn("Cell", tooltip="Number."), TableColumn("Area", 2.0))
