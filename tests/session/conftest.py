@@ -132,6 +132,8 @@ class Bench:
             "params": used.to_dict(),
             "diameter": None,
             "seconds": 1.0,
+            "network_s": 0.5,
+            "tiles": 9,
         }
 
     @property

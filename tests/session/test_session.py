@@ -45,7 +45,7 @@ def test_preview_asks_for_exactly_what_is_in_view(opened: Any) -> None:
     view.center_x, view.center_y, view.scale, view.viewport = 1000.5, 800.0, 0.5, (640, 400)
     opened.session.preview()
     job, target, kwargs = opened.interactive.calls[-1]
-    assert target == "studio.cellseg.tasks:preview_task"
+    assert target == "studio.cellseg.tunetasks:view_task"
     assert kwargs["rect_slide"] == (840.5, 700.0, 320.0, 200.0)
     assert kwargs["params"] == opened.session.document.params.to_dict()
     assert kwargs["auto_diameter"] is False

@@ -1,0 +1,380 @@
+"""Live thresholds, previews that stream, the auto-preview: what the session asks its worker for, and shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studio.core.jobs import Job, JobState
+from studio.document import Overlay
+from studio.session.autopreview import SETTLED_S
+from studio.session.preview import AUTO_MAX_MPX
+from tests.session.conftest import SIDE_PX, Bench
+
+
+@pytest.fixture
+def opened(bench: Bench, sample_slide: Path) -> Bench:
+    bench.open(sample_slide)
+    look(bench, 1000, 1000)
+    return bench
+
+
+def look(bench: Bench, x: float, y: float, scale: float = 1.0) -> None:
+    view = bench.session.document.view
+    view.center_x, view.center_y, view.scale, view.viewport = x, y, scale, (400, 300)
+
+
+def last(bench: Bench) -> tuple[Job, dict[str, Any]]:
+    job, target, kwargs = bench.interactive.calls[-1]
+    assert target == "studio.cellseg.tunetasks:view_task"
+    return job, kwargs
+
+
+def previewed(bench: Bench, cells: int = 5) -> Overlay:
+    """A preview of the view that has come to the screen."""
+    bench.session.preview()
+    bench.finish(last(bench)[0], bench.preview_result(cells))
+    assert bench.session.document.overlay is not None
+    return bench.session.document.overlay
+
+
+def block_of(bench: Bench, part: int) -> dict[str, Any]:
+    """Half of a preview, as a worker hands it over."""
+    whole = bench.preview_result(40)
+    half = SIDE_PX // 2
+    rows = slice(part * half, (part + 1) * half)
+    inside = (whole["centroids"][:, 0] // half).astype(int) == part
+    return {
+        "geometry": whole["geometry"],
+        "row": part * half,
+        "col": 0,
+        "labels": whole["labels"][rows],
+        "flows": whole["flows"][rows],
+        "centroids": whole["centroids"][inside],
+    }
+
+
+def test_a_threshold_asks_for_the_dynamics_alone_and_shows_what_comes(opened: Bench) -> None:
+    session = opened.session
+    overlay = previewed(opened)
+    version, asked = session.document.overlay_version, len(opened.interactive.calls)
+    assert session.live.ready
+    session.set_params(cellprob_threshold=1.5)
+    assert len(opened.interactive.calls) == asked + 1
+    job, kwargs = last(opened)
+    assert kwargs["params"]["cellprob_threshold"] == 1.5
+    assert (kwargs["stream"], kwargs["flows"]) == (False, True)
+    assert job not in session.jobs
+    opened.finish(job, opened.preview_result(3) | {"tiles": 0})
+    # The same overlay: what is drawn stays until the new cells are there.
+    assert session.document.overlay is overlay
+    assert session.document.overlay_version > version
+    assert overlay.source.cells == 3
+    assert overlay.params == session.document.params
+    assert session.live.times.live_ms is not None
+    assert session.live.times.tiles == 9
+
+
+def test_while_one_change_is_under_way_only_the_newest_other_waits(opened: Bench) -> None:
+    session = opened.session
+    previewed(opened)
+    asked = len(opened.interactive.calls)
+    for value in (0.3, 0.5, 0.7, 0.9):
+        session.set_params(flow_threshold=value)
+        session.update()
+    assert len(opened.interactive.calls) == asked + 1
+    job, kwargs = last(opened)
+    assert kwargs["params"]["flow_threshold"] == 0.3
+    assert not kwargs["flows"]
+    opened.finish(job, opened.preview_result(flow_threshold=0.3) | {"flows": None})
+    assert len(opened.interactive.calls) == asked + 2
+    job, kwargs = last(opened)
+    assert kwargs["params"]["flow_threshold"] == 0.9
+    opened.finish(job, opened.preview_result(flow_threshold=0.9) | {"flows": None})
+    assert len(opened.interactive.calls) == asked + 2
+    assert session.document.overlay is not None
+    assert session.document.overlay.source.has_flows
+
+
+def test_thresholds_moved_during_a_preview_are_applied_after_it(opened: Bench) -> None:
+    session = opened.session
+    session.preview()
+    job, _ = last(opened)
+    result = opened.preview_result(5)
+    session.set_params(min_size=80)
+    assert last(opened)[0] is job
+    opened.finish(job, result)
+    assert last(opened)[1]["params"]["min_size"] == 80
+
+
+def test_what_needs_the_network_is_not_done_of_itself(opened: Bench) -> None:
+    session = opened.session
+    previewed(opened)
+    asked = len(opened.interactive.calls)
+    for change in ({"diam_um": 12.0}, {"channel": "red"}, {"downscale": 2.0}, {"otsu": True}):
+        session.set_params(**change)
+        session.update()
+    assert session.preview_outdated
+    assert not session.live.ready
+    session.set_params(cellprob_threshold=2.0)
+    assert len(opened.interactive.calls) == asked
+    session.set_params(diam_um=10.0, channel="auto", downscale=1.0, otsu=False, save_flows=True, workers=1)
+    assert not session.preview_outdated
+    assert len(opened.interactive.calls) == asked + 1
+
+
+def test_a_threshold_that_fails_is_said_once(opened: Bench) -> None:
+    session = opened.session
+    previewed(opened)
+    session.set_params(cellprob_threshold=1.0)
+    job, _ = last(opened)
+    asked = len(opened.interactive.calls)
+    job.state, job.error = JobState.FAILED, "The slide can't be read."
+    for _ in range(3):
+        session.update()
+    assert opened.said("error", "can't be read")
+    assert len(opened.interactive.calls) == asked
+    session.set_params(cellprob_threshold=1.1)
+    assert len(opened.interactive.calls) == asked + 1
+
+
+def test_live_cells_never_land_on_another_slide_or_overlay(opened: Bench, sample_slide: Path) -> None:
+    session = opened.session
+    previewed(opened)
+    session.set_params(cellprob_threshold=1.0)
+    job, _ = last(opened)
+    opened.open(sample_slide)
+    opened.finish(job, opened.preview_result(3))
+    assert session.document.overlay is None
+    look(opened, 1000, 1000)
+    overlay = previewed(opened, cells=4)
+    session.set_params(cellprob_threshold=2.0)
+    job, _ = last(opened)
+    session.clear_overlay()
+    opened.finish(job, opened.preview_result(3))
+    assert session.document.overlay is None
+    assert overlay.source.cells == 4
+    assert not session.live.ready
+
+
+def test_blocks_appear_as_they_come_and_the_end_takes_their_place(opened: Bench) -> None:
+    session = opened.session
+    before = previewed(opened)
+    look(opened, 1200, 1000)
+    session.preview()
+    job, _ = last(opened)
+    session.update()
+    assert session.document.overlay is before
+    job.events.append(("cells", block_of(opened, 0)))
+    session.update()
+    growing = session.document.overlay
+    assert growing is not None
+    assert growing is not before
+    first = growing.source.cells
+    assert 0 < first < 40
+    np.testing.assert_array_equal(growing.source.read_labels(0, 32, 0, 32, 64), 0)
+    job.events.append(("cells", block_of(opened, 1)))
+    session.update()
+    assert growing.source.cells == 40
+    assert growing.source.read_labels(0, 32, 0, 32, 64).any()
+    opened.finish(job, opened.preview_result(40))
+    assert session.document.overlay is growing
+    assert growing.source.cells == 40
+    with pytest.raises(Exception, match="closed"):
+        before.source.read_labels(0, 0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("end", [JobState.CANCELLED, JobState.FAILED])
+def test_a_preview_that_does_not_end_leaves_what_was_there_before(opened: Bench, end: JobState) -> None:
+    session = opened.session
+    before = previewed(opened)
+    session.preview()
+    job, _ = last(opened)
+    job.events.append(("cells", block_of(opened, 0)))
+    session.update()
+    assert session.document.overlay is not before
+    job.state = end
+    session.update()
+    assert session.document.overlay is before
+    assert before.source.read_labels(0, 0, 0, 8, 8).any()
+    assert session.live.ready
+
+
+def test_a_newer_preview_takes_over_from_a_growing_one(opened: Bench) -> None:
+    session = opened.session
+    before = previewed(opened)
+    session.preview()
+    old, _ = last(opened)
+    old.events.append(("cells", block_of(opened, 0)))
+    session.update()
+    session.preview()
+    new, _ = last(opened)
+    assert old.state is JobState.CANCELLED
+    old.events.append(("cells", block_of(opened, 1)))
+    new.events.append(("cells", block_of(opened, 1)))
+    session.update()
+    growing = session.document.overlay
+    assert growing is not None
+    assert not growing.source.read_labels(0, 0, 0, 32, 64).any()
+    session.cancel(new)
+    session.update()
+    assert session.document.overlay is before
+
+
+def test_a_slide_closed_while_cells_grow(opened: Bench, sample_slide: Path) -> None:
+    session = opened.session
+    previewed(opened)
+    session.preview()
+    job, _ = last(opened)
+    job.events.append(("cells", block_of(opened, 0)))
+    session.update()
+    session.close_slide()
+    assert job.state is JobState.CANCELLED
+    job.events.append(("cells", block_of(opened, 1)))
+    session.update()
+    assert session.document.overlay is None
+    opened.open(sample_slide)
+    job.state, job.result = JobState.DONE, opened.preview_result(40)
+    session.update()
+    assert session.document.overlay is None
+
+
+def test_a_region_is_previewed_and_tuned_as_such(opened: Bench) -> None:
+    session = opened.session
+    assert "region" in (session.why_not_preview_roi() or "")
+    session.preview_roi()
+    assert opened.interactive.calls == []
+    assert session.rois.add([(500, 400), (900, 420), (700, 800)])
+    session.preview_roi()
+    job, kwargs = last(opened)
+    assert kwargs["rect_slide"] == (500.0, 400.0, 400.0, 400.0)
+    assert [roi.name for roi in kwargs["rois"]] == [session.document.rois[0].name]
+    opened.finish(job, opened.preview_result(4))
+    session.set_params(min_size=50)
+    assert last(opened)[1]["rois"] == kwargs["rois"]
+    assert not session.preview_elsewhere
+
+
+def test_the_view_has_left_the_preview(opened: Bench) -> None:
+    session = opened.session
+    assert not session.preview_elsewhere
+    previewed(opened)
+    assert not session.preview_elsewhere
+    look(opened, 1000, 1000, scale=0.5)
+    assert not session.preview_elsewhere
+    look(opened, 1200, 1000)
+    assert session.preview_elsewhere
+
+
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def hand(opened: Bench) -> Hand:
+    opened.session.auto_preview.clock = hand = Hand()
+    return hand
+
+
+def settle(bench: Bench, hand: Hand) -> None:
+    bench.session.update()
+    hand.now_s += SETTLED_S + 0.01
+    bench.session.update()
+
+
+def test_auto_preview_follows_the_view_once_it_rests(opened: Bench, hand: Hand) -> None:
+    session = opened.session
+    settle(opened, hand)
+    assert opened.interactive.calls == []
+    session.auto_preview.switch(True)
+    session.update()
+    assert 0 < session.due_s <= SETTLED_S
+    assert opened.interactive.calls == []
+    settle(opened, hand)
+    job, kwargs = last(opened)
+    assert kwargs["rect_slide"] == session.document.view.rect_slide
+    assert job not in session.jobs
+    # A move stops it, and nothing begins before the view rests again.
+    look(opened, 1300, 1000)
+    session.update()
+    assert job.state is JobState.CANCELLED
+    hand.now_s += SETTLED_S / 2
+    session.update()
+    assert last(opened)[0] is job
+    settle(opened, hand)
+    second, kwargs = last(opened)
+    assert second is not job
+    assert kwargs["rect_slide"] == session.document.view.rect_slide
+    opened.finish(second, opened.preview_result(0))
+    assert session.toasts == []
+    # Looking closer at what was segmented needs nothing new, another diameter does.
+    look(opened, 1300, 1000, scale=0.5)
+    settle(opened, hand)
+    assert last(opened)[0] is second
+    session.set_params(diam_um=7.0)
+    settle(opened, hand)
+    assert last(opened)[1]["params"]["diam_um"] == 7.0
+
+
+def test_auto_preview_takes_no_for_an_answer(opened: Bench, hand: Hand) -> None:
+    session = opened.session
+    session.auto_preview.switch(True)
+    settle(opened, hand)
+    job, _ = last(opened)
+    session.cancel(job)
+    settle(opened, hand)
+    assert last(opened)[0] is job
+    job.error = "no"
+    look(opened, 1300, 1000)
+    settle(opened, hand)
+    failing, _ = last(opened)
+    failing.state, failing.error = JobState.FAILED, "It can't be done."
+    settle(opened, hand)
+    settle(opened, hand)
+    assert last(opened)[0] is failing
+    session.auto_preview.switch(False)
+    look(opened, 1000, 1300)
+    settle(opened, hand)
+    assert last(opened)[0] is failing
+
+
+def test_auto_preview_leaves_results_regions_and_far_views_alone(opened: Bench, hand: Hand) -> None:
+    session = opened.session
+    session.auto_preview.switch(True)
+    look(opened, 1000, 1000, scale=20.0)
+    assert session.auto_too_large
+    settle(opened, hand)
+    assert opened.interactive.calls == []
+    look(opened, 1000, 1000)
+    overlay = previewed(opened)
+    overlay.origin = "run"
+    look(opened, 1400, 1000)
+    asked = len(opened.interactive.calls)
+    settle(opened, hand)
+    assert len(opened.interactive.calls) == asked
+    overlay.origin = "preview"
+    settle(opened, hand)
+    assert len(opened.interactive.calls) == asked + 1
+    assert AUTO_MAX_MPX > 1
+
+
+def test_auto_preview_with_auto_detection_comes_to_rest(opened: Bench, hand: Hand) -> None:
+    session = opened.session
+    session.document.auto_diameter = True
+    session.auto_preview.switch(True)
+    settle(opened, hand)
+    job, _ = last(opened)
+    opened.finish(job, opened.preview_result(30, diam_um=7.5))
+    assert session.document.params.diam_um == 7.5
+    settle(opened, hand)
+    settle(opened, hand)
+    assert last(opened)[0] is job
