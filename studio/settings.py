@@ -51,6 +51,8 @@ class Settings:
     ui_scale: float = 1.0
     """Multiplies the size of text and controls on top of the screen's own scale."""
     window_size: tuple[int, int] = (1280, 800)
+    bookmarks: dict[str, list[Any]] = field(default_factory=dict)
+    """Named views, by the slide's fingerprint; `studio/session/bookmarks.py` knows what is in a view."""
     path: Path | None = field(default=None, compare=False, repr=False)
     """The file this came from; None for settings that are never saved."""
     _dirty_s: float | None = field(default=None, compare=False, repr=False)
@@ -82,6 +84,7 @@ class Settings:
                 setattr(settings, name, values[name])
         settings.recent = [p for p in settings.recent if isinstance(p, str)][:RECENT_MAX]
         settings.extensions = {str(k): v for k, v in settings.extensions.items() if isinstance(v, bool)}
+        settings.bookmarks = {str(k): v for k, v in settings.bookmarks.items() if isinstance(v, list)}
         size = [v for v in settings.window_size if isinstance(v, int) and 320 <= v <= 16384]
         settings.window_size = (size[0], size[1]) if len(size) == 2 else cls().window_size
         settings.theme = settings.theme if settings.theme in THEMES else "dark"

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from studio.document import Document, View
 
 Rect = tuple[float, float, float, float]
@@ -155,6 +158,16 @@ class Camera:
             ((x_slide - left) / view.scale + view.offset[0]) / ratio,
             ((y_slide - top) / view.scale + view.offset[1]) / ratio,
         )
+
+    def windows_from_slide(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where many slide points (N, 2; x, y) are drawn, in window coordinates."""
+        x, y = np.asarray(points, np.float64).reshape(-1, 2).T
+        return np.column_stack(self.window_from_slide(x, y))
+
+    @property
+    def slide_per_window(self) -> float:
+        """Slide pixels to one window unit."""
+        return self.view.scale * self.pixel_ratio
 
     def _position(self) -> tuple[float, float, float]:
         return self.view.center_x, self.view.center_y, self.view.scale

@@ -22,7 +22,7 @@ from studio.session import Session
 
 if TYPE_CHECKING:
     from studio.app.camera import Camera
-    from studio.app.commands import Command
+    from studio.app.shortcuts import Command
 
 SIDEBAR_WIDTH = 48
 DRAWER_WIDTH = 340

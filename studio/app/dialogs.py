@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import studio
 from studio.app.browser import FileBrowser
-from studio.app.shortcuts import key_text
+from studio.app.help import draw_help
 from studio.core.background import Background
 from studio.gui.events import KEY_ENTER, KEY_ESCAPE, KEY_KP_ENTER
 from studio.gui.gui import Gui
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
 KEY_F1 = 290
 
 PIXEL_SIZE = "Pixel size"
-
-LINE = 26
-"""Height of a line in the page of shortcuts."""
-
-MOUSE = (
-    ("Move the slide", "Drag"),
-    ("Zoom at the pointer", "Wheel"),
-    ("Zoom in", "Double click"),
-    ("Go somewhere", "Click the minimap"),
-    ("Open slides and cells", "Drop files"),
-)
 
 
 class Dialogs:
@@ -118,24 +107,7 @@ class Dialogs:
             self._session.answer(answer, self._mpp if question.value is not None else None)
 
     def _help(self, gui: Gui) -> None:
-        """Shortcuts in two columns."""
-        sections: dict[str, list[tuple[str, str]]] = {"Mouse": list(MOUSE)}
-        for command in self._commands:
-            if command.shortcut:
-                keys = " or ".join(key_text(keys) for keys in (command.shortcut, *command.also[:1]))
-                sections.setdefault(command.section, []).append((command.title, keys))
-        columns = _in_two_columns(sections)
-        px = gui.chrome.px
-        rows = max(sum(len(rows) + 2 for _, rows in column) for column in columns)
-        with gui.chrome.modal("help", "Keyboard and mouse", width=760):
-            x, y = gui.chrome.cursor
-            height, gap = rows * px(LINE), px(32)
-            width = (gui.ui.room - gap) / 2
-            for number, column in enumerate(columns):
-                _shortcut_column(gui, (x + number * (width + gap), y), width, column)
-            gui.chrome.move_to(x, y + height)
-            closed = gui.ui.closing("Close")
-        if closed or gui.chrome.pressed(KEY_ESCAPE, KEY_F1, KEY_ENTER):
+        if draw_help(gui, self._commands) or gui.chrome.pressed(KEY_ESCAPE, KEY_F1, KEY_ENTER):
             self._page = None
 
     def _about(self, gui: Gui) -> None:
@@ -151,32 +123,3 @@ class Dialogs:
             closed = gui.ui.closing("Close")
         if closed or gui.chrome.pressed(KEY_ESCAPE, KEY_ENTER):
             self._page = None
-
-
-Section = tuple[str, list[tuple[str, str]]]
-
-
-def _in_two_columns(sections: dict[str, list[tuple[str, str]]]) -> tuple[list[Section], list[Section]]:
-    """Sections on two columns of about equal length, each in the order given."""
-    lengths = [0, 0]
-    column_of: dict[str, int] = {}
-    for name, rows in sorted(sections.items(), key=lambda item: -len(item[1])):
-        shorter = int(lengths[1] < lengths[0])
-        column_of[name] = shorter
-        lengths[shorter] += len(rows) + 2
-    left, right = ([item for item in sections.items() if column_of[item[0]] == column] for column in (0, 1))
-    return left, right
-
-
-def _shortcut_column(gui: Gui, at: tuple[float, float], width: float, sections: Sequence[Section]) -> None:
-    ui, px, theme = gui.ui, gui.chrome.px, gui.theme
-    x, y = at
-    line = px(LINE)
-    for title, rows in sections:
-        ui.paint.text_in((x, y, width, line), title, theme.text, font=gui.state.fonts.bold)
-        y += line
-        for text, keys in rows:
-            ui.paint.text_in((x, y, width * 0.6, line), text, theme.text)
-            ui.paint.keys((x, y, width, line), keys)
-            y += line
-        y += px(14)

@@ -12,13 +12,10 @@ from studio.gui.gui import Gui
 from studio.session import Session
 
 if TYPE_CHECKING:
-    from studio.app.commands import Command
+    from studio.app.shortcuts import Command
 
-_FIRST_OF_GROUP = ("export", "close", "fullscreen", "mask", "clear", "about")
+_FIRST_OF_GROUP = ("export", "close", "fullscreen", "mask", "clear", "undo", "bookmark", "about")
 """Commands with a line above them."""
-
-_STYLES = ("mask", "outline", "centroid", "gradxy", "black_bg")
-"""Commands that switch what `document.style` calls the same."""
 
 
 class Menu:
@@ -49,8 +46,8 @@ class Menu:
         for number, command in enumerate(commands):
             if number and command.name in _FIRST_OF_GROUP:
                 gui.chrome.menu_separator()
-            checked = getattr(self._session.document.style, command.name) if command.name in _STYLES else None
-            if gui.chrome.menu_item(command.title, command.shortcut, checked=checked, enabled=command.enabled()):
+            checked = command.checked() if command.checked is not None else None
+            if gui.chrome.menu_item(command.title, command.keys, checked=checked, enabled=command.enabled()):
                 command.run()
             if command.name == "open":
                 self._openable(gui)

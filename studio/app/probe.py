@@ -17,6 +17,7 @@ from studio.document import Document
 from studio.errors import UsageError
 from studio.gui.control import Control
 from studio.session import Session
+from studio.session.thresholds import THRESHOLDS
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,9 @@ def snapshot(frame: FrameState, session: Session) -> dict[str, Any]:
             "model": document.params.model,
             "diam_um": document.params.diam_um,
             "auto": document.auto_diameter,
-        },
+        }
+        | _tuning(session),
+        "annotations": _annotations(session),
         "jobs": [
             {
                 "id": job.id,
@@ -119,6 +122,33 @@ def _overlay(document: Document) -> dict[str, Any] | None:
         "layers": style.layers,
         "alpha": style.alpha,
         "black_bg": style.black_bg,
+    }
+
+
+def _annotations(session: Session) -> dict[str, Any] | None:
+    document, selected = session.document, session.rois.selected
+    if document.slide is None:
+        return None
+    return {
+        "tool": document.tool,
+        "regions": len(document.rois),
+        "selected": None if selected is None else {"name": selected.name, "rect": list(selected.bbox)},
+        "lines_px": [math.hypot(x1 - x0, y1 - y0) for x0, y0, x1, y1 in document.lines],
+        "bookmarks": [mark.name for mark in session.bookmarks.all],
+    }
+
+
+def _tuning(session: Session) -> dict[str, Any]:
+    params, times = session.document.params, session.live.times
+    return {
+        "thresholds": {name: getattr(params, name) for name in THRESHOLDS},
+        "live": session.live.ready,
+        "busy": session.live.busy or session.previewing,
+        "live_ms": times.live_ms,
+        "live_count": times.live_count,
+        "network_ms": times.network_ms,
+        "network_tiles": times.tiles,
+        "auto_preview": session.auto_preview.on,
     }
 
 

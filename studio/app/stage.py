@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from studio.app.camera import Camera
 from studio.app.chrome import Chrome
-from studio.app.commands import Shortcuts, build_commands
+from studio.app.commands import build_commands
 from studio.app.host import PanelHost
 from studio.app.loop import FRAME_S, FrameClock
 from studio.app.native_dialog import NativeDialogs
 from studio.app.probe import FrameState, ProbeFile, snapshot
+from studio.app.shortcuts import Shortcuts
 from studio.app.toolbox import build_tools
 from studio.app.viewer_input import ViewerInput
 from studio.app.window import TITLE, Window
@@ -89,10 +90,10 @@ class WindowStage:
 
     @property
     def poll_s(self) -> float:
-        """Jobs and file dialogs are looked at often; the probe file when it is due."""
+        """Jobs and file dialogs are looked at often; the probe file, and what the session waits for, when it is due."""
         busy = not self._session.idle or self._native.open
         probe_s = self._probe.wait_s(time.monotonic()) if self._probe is not None else math.inf
-        return min(FRAME_S if self._loading else math.inf, POLL_S if busy else math.inf, probe_s)
+        return min(FRAME_S if self._loading else math.inf, POLL_S if busy else math.inf, self._session.due_s, probe_s)
 
     def wait(self, timeout_s: float) -> None:
         """Take in input."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from studio.app.toolbox import HINTS
 from studio.gui.control import Rect
 from studio.gui.gui import Gui
 from studio.session import Session
 
 if TYPE_CHECKING:
     from studio.app.camera import Camera
-    from studio.app.commands import Command
+    from studio.app.shortcuts import Command
 
 HEIGHT = 30
 
@@ -61,7 +62,9 @@ class StatusBar:
             left = rect[0] + px(14)
             if right - left > px(60):
                 place = (left, rect[1], right - left, rect[3])
-                gui.ui.paint.text_in(place, self._cells(), gui.theme.dim, font=gui.state.fonts.small)
+                hint = HINTS.get(self._session.document.tool)
+                color = gui.theme.text if hint else gui.theme.dim
+                gui.ui.paint.text_in(place, hint or self._cells(), color, font=gui.state.fonts.small)
 
     def _buttons(self, gui: Gui, rect: Rect) -> float:
         """The zoom buttons, at the right end; their left edge."""
@@ -76,7 +79,7 @@ class StatusBar:
             x += width + px(4)
             if command is None:
                 continue
-            tip = f"{command.title} ({command.shortcut})"
+            tip = f"{command.title} ({command.keys})"
             if gui.ui.flat_button(label, width, height, icon=icon, text=text, enabled=command.enabled(), tooltip=tip):
                 command.run()
         return left

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from studio.app.camera import Camera
+from studio.app.measure import MeasureTool
+from studio.app.roi_draw import FreehandTool, PolygonTool, RectangleTool
+from studio.app.roi_edit import RoiEditor
 from studio.app.tools import Tools
 from studio.session import Session
+
+HINTS = {
+    "rectangle": "Rectangle: drag from corner to corner. Esc: move the slide again",
+    "polygon": "Polygon: click the corners; double click, Enter or the first corner closes it. Backspace: one back",
+    "freehand": "Freehand: draw around with the button held. Esc: move the slide again",
+    "measure": "Measure: drag a line, or click its two ends. Esc: lines away, then move the slide again",
+}
+"""What the status bar says while a tool has the left button."""
 
 
 def build_tools(session: Session, camera: Camera) -> Tools:
     """All tools. Main thread only."""
     tools = Tools(session.document)
-    del camera
+    for draw in (RectangleTool, PolygonTool, FreehandTool):
+        tools.add(draw(session, camera))
+    measure = MeasureTool(session, camera)
+    tools.add(measure)
+    tools.add_passive(RoiEditor(session, camera))
+    # Its lines stay while another tool, or none, is chosen.
+    tools.add_passive(measure)
     return tools

@@ -89,7 +89,8 @@ class Tools:
         """Let all draw, the active one on top."""
         active = self.active
         for tool in self._passive:
-            tool.draw(painter, to_window)
+            if tool is not active:
+                tool.draw(painter, to_window)
         if active is not None:
             active.draw(painter, to_window)
 
@@ -100,4 +101,4 @@ class Tools:
             return
         if (active := self.active) is not None:
             yield active
-        yield from self._passive
+        yield from (tool for tool in self._passive if tool is not active)

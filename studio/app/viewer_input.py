@@ -59,7 +59,8 @@ class ViewerInput:
         for event in events:
             if isinstance(event, MouseMove):
                 self._position = (event.x, event.y)
-            if self._offer(event):
+            # While the slide is held it follows the pointer, whatever a tool shows there.
+            if self._offer(event) and not (isinstance(event, MouseMove) and self._held is not None):
                 continue
             match event:
                 case MouseMove() if self._held is not None:

@@ -120,11 +120,16 @@ class Buttons(Base):
 
     def row(
         self, label: str, *, icon: str = "", detail: str = "", selected: bool = False, enabled: bool = True,
-        tooltip: str = "", middle: bool = False,
+        tooltip: str = "", middle: bool = False, shown: str | None = None, beside: bool = False,
     ) -> bool:  # fmt: skip
-        """A line of a list across the whole width, with a dim detail at its right end; True when pressed."""
+        """A line of a list across the whole width, with a dim detail at its right end; True when pressed.
+
+        `shown` stands on it instead of the label, where two would be called the
+        same; `beside` leaves room for an icon button after it.
+        """
         state, theme = self._state, self._state.theme
-        room = self._room()
+        text = label if shown is None else shown
+        room = self._room() - (state.px(FRAME_HEIGHT + 2) if beside else 0)
         hit = self._hit(label, room, state.px(FRAME_HEIGHT + 2), enabled=enabled)
         left, top, width, height = hit.rect
         with self._dimmed(enabled):
@@ -140,12 +145,12 @@ class Buttons(Base):
             if detail:
                 # The name comes first: the detail gets what it leaves, and a third of the line at least.
                 wide = self._text_width(detail)
-                left_over = right - x - self._text_width(label) - state.px(16)
+                left_over = right - x - self._text_width(text) - state.px(16)
                 wide = min(wide, max(left_over, (right - x) * 0.34))
                 place = (right - wide, top, wide, height)
                 self._paint.text_in(place, self._elided(detail, wide, middle=True), theme.dim, align=1.0)
                 right -= wide + state.px(16)
-            self._paint.text_in((x, top, right - x, height), self._elided(label, right - x, middle=middle), theme.text)
+            self._paint.text_in((x, top, right - x, height), self._elided(text, right - x, middle=middle), theme.text)
         self._done(label, "row", enabled, selected, tooltip)
         return hit.pressed
 

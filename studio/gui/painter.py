@@ -101,6 +101,17 @@ class Painter:
             text_width, text_height = imgui.calc_text_size(text)
         self.text((left + (width - text_width) * align, top + (height - text_height) / 2), text, color, font)
 
+    def tag(self, at: Point, text: str, *, align: float = 0.0) -> None:
+        """A line of small text on a card of its own; its bottom is at `at`, and with `align` 0 its left end."""
+        state = self._state
+        with scopes.font(state.fonts.small):
+            width, height = imgui.calc_text_size(text)
+        pad = state.px(6)
+        left, top = round(at[0] - align * (width + 2 * pad)), round(at[1] - height - state.px(4))
+        card = (left, top, width + 2 * pad, height + state.px(4))
+        self.fill(card, state.theme.card, state.px(4))
+        self.text((left + pad, top + state.px(2)), text, state.theme.text, state.fonts.small)
+
     def icon_in(self, rect: Rect, icon: str, color: Color, *, large: bool = False) -> None:
         """An icon in the middle of a rectangle; a name that isn't known appears as its first letters."""
         fonts, text = self._state.fonts, icon_text(icon)

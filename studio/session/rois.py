@@ -70,6 +70,16 @@ class Rois:
         ring.setflags(write=False)
         self._put(index, "change of", outline=ring)
 
+    def move(self, index: int, dx: float, dy: float) -> None:
+        """Put a region elsewhere, holes and all, by slide pixels."""
+        if not 0 <= index < len(self._document.rois):
+            return
+        roi = self._document.rois[index]
+        rings = [ring + np.array((dx, dy)) for ring in (roi.outline, *roi.holes)]
+        for ring in rings:
+            ring.setflags(write=False)
+        self._put(index, "move of", outline=rings[0], holes=tuple(rings[1:]))
+
     def rename(self, index: int, name: str) -> None:
         """Call a region something else; an empty name is refused."""
         if name.strip():
@@ -171,7 +181,7 @@ class Rois:
         if not 0 <= index < len(rois):
             return
         before = rois[index]
-        if all(np.array_equal(value, getattr(before, name)) for name, value in changes.items()):
+        if "holes" not in changes and all(np.array_equal(new, getattr(before, key)) for key, new in changes.items()):
             return
         rois[index] = replace(before, **changes)
         self._change(f"{what} {before.name}", rois, self._document.selected_roi)

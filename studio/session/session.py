@@ -6,6 +6,7 @@ from pathlib import Path
 
 from studio.core.worker import Worker
 from studio.resources import resource
+from studio.session.bookmarks import Bookmarks
 from studio.session.exporting import ExportSession
 from studio.session.rois import Rois
 from studio.settings import Settings
@@ -26,6 +27,7 @@ class Session(ExportSession):
     ) -> None:
         super().__init__(settings, interactive=interactive, batch=batch, exporter=exporter)
         self.rois = Rois(self, self._run_on_thread)
+        self.bookmarks = Bookmarks(self)
 
     def sample_slide(self) -> Path:
         """The H&E slide that travels with the program."""

@@ -57,3 +57,19 @@ def size_text(width_px: int, height_px: int, mpp: float | None) -> str:
     """A slide's size in pixels, and in mm where the pixel size is known."""
     text = f"{width_px:,} × {height_px:,} px"
     return text if mpp is None else f"{text}, {width_px * mpp / 1000:.2f} × {height_px * mpp / 1000:.2f} mm"
+
+
+def distance_text(length_px: float, mpp: float | None) -> str:
+    """A length on the slide to three or four digits: `12.4 µm`, `1.235 mm`; in pixels where their size is unknown."""
+    if mpp is None:
+        return f"{length_px:,.0f} px"
+    length_um = length_px * mpp
+    return f"{length_um / 1000:.3f} mm" if length_um >= 1000 else f"{length_um:.{1 if length_um >= 10 else 2}f} µm"
+
+
+def area_text(area_px: float, mpp: float | None) -> str:
+    """An area on the slide: `850 µm²`, `1.24 mm²`; in pixels where their size is unknown."""
+    if mpp is None:
+        return f"{area_px:,.0f} px²"
+    area_um2 = area_px * mpp**2
+    return f"{area_um2 / 1e6:.3f} mm²" if area_um2 >= 1e5 else f"{area_um2:,.0f} µm²"

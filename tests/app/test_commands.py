@@ -9,7 +9,8 @@ import glfw
 import pytest
 
 from studio.app.camera import Camera
-from studio.app.commands import PRIMARY_MOD, Command, Shortcuts, build_commands
+from studio.app.commands import build_commands
+from studio.app.shortcuts import PRIMARY_MOD, Command, Shortcuts
 from studio.gui.events import Char, Event, Key
 from studio.session import Session
 from studio.settings import Settings

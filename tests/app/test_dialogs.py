@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from studio.app.folder import list_folder, resolve, size_text, start_of
+from studio.app.help import sections_of
 from studio.session import PathDialog, Question
 
 
@@ -254,3 +255,21 @@ def test_where_a_dialog_begins(folder: Path) -> None:
 )
 def test_sizes(size: float, text: str) -> None:
     assert size_text(int(size)) == text
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (700, 420)])
+def test_the_page_of_shortcuts_fits_the_window(stands: Any, size: tuple[int, int]) -> None:
+    stand = stands(size=size)
+    stand.chrome.toggle_help()
+    stand.p.settle()
+    left, top, width, height = stand.p.control("Close", "dialog").rect
+    assert left + width <= size[0]
+    assert top + height <= size[1]
+
+
+def test_the_page_of_shortcuts_names_every_key(stands: Any) -> None:
+    commands = stands().commands
+    shown = {title for _, rows in sections_of(commands) for title, _ in rows}
+    missing = [c.title for c in commands if c.shortcut and c.title not in shown and c.listed != ""]
+    assert missing == []
+    assert "Go to bookmark 1 to 9" in shown

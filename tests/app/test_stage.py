@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from studio.app import loop
-from studio.app.commands import PRIMARY_MOD
 from studio.app.main import WindowOptions
+from studio.app.shortcuts import PRIMARY_MOD
 from studio.app.stage import WindowStage
 from studio.app.window import Window
 from studio.cellseg import Segmentation

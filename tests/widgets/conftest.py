@@ -11,7 +11,7 @@ import pytest
 
 from studio.cellseg.models import ModelInfo
 from studio.document import Document
-from studio.gui.tables import TablePress
+from studio.gui.control import TablePress
 from studio.session import Session
 from studio.settings import Settings
 
@@ -93,6 +93,22 @@ class FakeUi:
         self.entries[label] = list(entries)
         chosen = self._entered.get(label)
         return chosen if enabled and chosen is not None and entries[chosen].enabled else None
+
+    def row(
+        self, label, *, icon="", detail="", selected=False, enabled=True, tooltip="", middle=False, shown=None,
+        beside=False,
+    ) -> bool:  # fmt: skip
+        self._note(label, "row", enabled, selected, tooltip)
+        return enabled and label in self._pressed
+
+    def icon_button(
+        self, label, icon, *, enabled=True, active=None, tooltip="", size=26, large=False, boxed=False
+    ) -> bool:
+        self._note(label, "button", enabled, active, tooltip)
+        return enabled and label in self._pressed
+
+    def text_field(self, label, text, *, labelled=False, enabled=True, tooltip="", focus=False) -> tuple[str, bool]:
+        return self._value(label, "text", text, enabled, tooltip), label in self._entered
 
     def text(self, s, *, dim=False, color=None, wrap=True) -> None:
         self.texts.append(s)

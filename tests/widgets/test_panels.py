@@ -22,7 +22,9 @@ from studio.widgets.slide import SlidePanel
 
 
 def test_every_panel_of_the_table_exists() -> None:
-    assert [spec.name for spec in PANELS] == ["slide", "cellseg", "settings", "extensions"]
+    assert [spec.name for spec in PANELS] == [
+        *("slide", "annotations", "cellseg", "settings", "extensions"),
+    ]
     for spec in PANELS:
         module, _, name = spec.target.partition(":")
         assert isinstance(getattr(importlib.import_module(module), name)(), Panel)

@@ -1,0 +1,93 @@
+"""The page of shortcuts, made from the table of commands, so that it is never out of date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from studio.app.shortcuts import Command, key_text
+from studio.gui.gui import Gui
+
+LINE = 23
+"""Height of a line."""
+GAP = 10
+"""Between two sections."""
+COLUMN_MIN = 300
+"""Width below which there is one column less."""
+WIDTH = 1120
+MARGIN = 130
+"""Height of the window that title, button and air take."""
+
+MOUSE = (
+    ("Move the slide", "Drag"),
+    ("Move it while a tool is chosen", "Middle drag"),
+    ("Zoom at the pointer", "Wheel"),
+    ("Zoom in", "Double click"),
+    ("Go somewhere", "Click the minimap"),
+    ("Select or move a region", "Drag its outline"),
+    ("Add or move a corner", "Drag it"),
+    ("Remove a corner", "Right click"),
+    ("Open slides and cells", "Drop files"),
+)
+
+Section = tuple[str, list[tuple[str, str]]]
+
+
+def sections_of(commands: Sequence[Command]) -> list[Section]:
+    """(title, [(what, keys)]): everything that has a key, by the menu it stands in."""
+    sections: dict[str, list[tuple[str, str]]] = {"Mouse": list(MOUSE)}
+    for command in commands:
+        keys = command.listed
+        if keys is None:
+            keys = " or ".join((command.shortcut, *command.also[:1])) if command.shortcut else ""
+        if keys:
+            sections.setdefault(command.section, []).append((command.title, key_text(keys)))
+    return list(sections.items())
+
+
+def draw_help(gui: Gui, commands: Sequence[Command]) -> bool:
+    """Draw the page as a dialog. Whether its button was pressed."""
+    px = gui.chrome.px
+    room = min(px(WIDTH), gui.chrome.size[0] - px(90))
+    count = max(1, min(3, int(room // px(COLUMN_MIN))))
+    columns = _in_columns(sections_of(commands), count)
+    high = max(sum(_height(gui, section) for section in column) for column in columns)
+    with gui.chrome.modal("help", "Keyboard and mouse", width=room / gui.state.scale):
+        shown = min(high, gui.chrome.size[1] - px(MARGIN))
+        with gui.chrome.scrolled("shortcuts", shown):
+            x, y = gui.chrome.cursor
+            gap = px(32)
+            width = (gui.ui.room - gap * (count - 1) - px(12)) / count
+            for number, column in enumerate(columns):
+                _draw_column(gui, (x + number * (width + gap), y), width, column)
+            gui.chrome.move_to(x, y + high)
+        return gui.ui.closing("Close")
+
+
+def _height(gui: Gui, section: Section) -> float:
+    return (len(section[1]) + 1) * gui.chrome.px(LINE) + gui.chrome.px(GAP)
+
+
+def _in_columns(sections: Sequence[Section], count: int) -> list[list[Section]]:
+    """Sections in columns of about equal length: the longest first, each where there is most room."""
+    columns: list[list[Section]] = [[] for _ in range(count)]
+    order = {title: number for number, (title, _) in enumerate(sections)}
+    for section in sorted(sections, key=lambda item: -len(item[1])):
+        shortest = min(columns, key=lambda column: sum(len(rows) + 2 for _, rows in column))
+        shortest.append(section)
+    for column in columns:
+        column.sort(key=lambda item: order[item[0]])
+    return sorted(columns, key=lambda column: order[column[0][0]] if column else len(order))
+
+
+def _draw_column(gui: Gui, at: tuple[float, float], width: float, sections: Sequence[Section]) -> None:
+    ui, px, theme = gui.ui, gui.chrome.px, gui.theme
+    x, y = at
+    line = px(LINE)
+    for title, rows in sections:
+        ui.paint.text_in((x, y, width, line), title, theme.text, font=gui.state.fonts.bold)
+        y += line
+        for text, keys in rows:
+            ui.paint.text_in((x, y, width * 0.66, line), text, theme.text)
+            ui.paint.keys((x, y, width, line), keys)
+            y += line
+        y += px(GAP)
