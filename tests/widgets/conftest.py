@@ -77,6 +77,11 @@ class FakeUi:
     def slider(self, label, value, low, high, *, fmt="%.2f", enabled=True, tooltip="") -> float:
         return self._value(label, "slider", value, enabled, tooltip)
 
+    def tuner(
+        self, label, value, low, high, *, step=0.01, fmt="%.2f", neutral=None, enabled=True, tooltip=""
+    ) -> float:
+        return self._value(label, "slider", value, enabled, tooltip)
+
     def number(
         self, label, value, *, step=0.1, fmt="%.2f", low=None, high=None, unit="", enabled=True, tooltip=""
     ) -> float:
