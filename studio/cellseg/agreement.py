@@ -177,6 +177,13 @@ def compare(
     Raises:
         UsageError: they have no area in common.
         ResultFileError: a file can't be read.
+
+    >>> masks = np.zeros((20, 30), np.uint32)
+    >>> masks[2:6, 3:9], masks[10:15, 20:24] = 1, 2
+    >>> fewer = np.where(masks == 2, 0, masks)
+    >>> agreement = compare(Segmentation(masks), Segmentation(fewer))
+    >>> len(agreement.pairs), agreement.only_a, round(agreement.f1_50, 2)
+    (1, 1, 0.67)
     """
     with ExitStack() as stack:
         first, second = (

@@ -76,6 +76,12 @@ def segment_slide(
 
     Raises:
         StudioError: the slide, a parameter, the model or the target can't be used; the message says what to do.
+
+    >>> from studio.resources import resource
+    >>> sample = resource("assets", "samples", "CMU-1-Small-Region.svs")
+    >>> with segment_slide(sample, model="builtin", diam_um=9.5, region=(900, 1350, 300, 200)) as cells:
+    ...     cells.masks.dtype, cells.cells > 5, cells.meta["model"]["name"]
+    (dtype('uint32'), True, 'builtin')
     """
     chosen = parameters_from(settings, params, model, diam_um, diam_mean, gpus, device)
     opened = slide if isinstance(slide, WSI) else open_slide(slide, mpp=mpp)

@@ -24,6 +24,10 @@ class SegmentParams:
 
     The first group changes the result; the second (`window` with `tile` on,
     `block`, `batch`, `workers`, `device`, `backend`, `memory_gb`) must not.
+
+    >>> params = SegmentParams(diam_um=8.5, otsu=True)
+    >>> params.changed(min_size=30) == SegmentParams.from_dict(params.to_dict() | {"min_size": 30})
+    True
     """
 
     model: str = BUILTIN_MODEL

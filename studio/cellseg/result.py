@@ -43,6 +43,12 @@ class Segmentation(Pictures):
         centroids: (N, 2) row, column of cells 1 to N in mask pixels; measured where missing.
         meta: what else is known; plain JSON values, stored in the file.
         geometry: where the masks lie, exactly; in place of `wsi_dim` and `wsi_offset`.
+
+    >>> masks = np.zeros((20, 30), np.uint32)
+    >>> masks[2:6, 3:9], masks[10:15, 20:24] = 1, 2
+    >>> found = Segmentation(masks, wsi_dim=(60, 40))
+    >>> found.cells, found.centroids(wsi_dim=True).tolist(), found.labels[10:12, 19:22].tolist()
+    (2, [[12.0, 8.0], [44.0, 25.0]], [[0, 2, 2], [0, 2, 2]])
     """
 
     def __init__(

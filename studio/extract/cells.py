@@ -121,7 +121,11 @@ class CellTiles:
         return (self[index] for index in self.reading_order().tolist())
 
     def reading_order(self) -> NDArray[np.intp]:
-        """Indices of all cells, neighbours together: the order that reads the slide fastest. Always the same."""
+        """Indices of all cells, neighbours together: the order that reads the slide fastest. Always the same.
+
+        >>> CellTiles(slide, segmentation).reading_order().tolist()
+        [0, 1]
+        """
         column, row = (self.cells.centres // _NEIGHBOURHOOD_PX).T
         order: NDArray[np.intp] = np.lexsort((self.cells.ids, column, row))
         return order
@@ -130,6 +134,14 @@ class CellTiles:
         """A dataset for `torch.utils.data.DataLoader`, also with several workers; see `TorchCells`.
 
         Raises UsageError for a segmentation that was never saved: workers read it from its file.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from studio import Segmentation
+        >>> with TemporaryDirectory() as folder:
+        ...     saved = Segmentation.load(segmentation.save(f"{folder}/masks.zip"))
+        ...     cell = CellTiles(slide, saved).to_torch()[0]
+        >>> cell["image"].shape, cell["image"].dtype, int(cell["mask"].sum()), int(cell["cell_id"])
+        (torch.Size([3, 96, 96]), torch.uint8, 2400, 1)
         """
         from studio.extract.torchset import TorchCells
 
@@ -146,6 +158,9 @@ def cell_mask(source: CellLabels, cell_id: int, patch: Patch) -> NDArray[np.bool
     """Where a patch (px, px) shows a cell: at each pixel's centre, the nearest label.
 
     A cell smaller than the pixels between the centres still gets the pixel it lies in.
+
+    >>> int(cell_mask(segmentation, 1, slide.patch(815, 1010)).sum())
+    2400
     """
     place = source.geometry
     centres = (np.arange(patch.px) + 0.5) * patch.scale

@@ -37,7 +37,11 @@ class Sink(Protocol):
 
 
 def encode(image: NDArray[np.uint8], img_format: str, quality: int = 95) -> bytes:
-    """A picture file of an RGB image."""
+    """A picture file of an RGB image.
+
+    >>> encode(np.zeros((8, 8, 3), np.uint8), "png")[1:4]
+    b'PNG'
+    """
     from PIL import Image
 
     buffer = BytesIO()

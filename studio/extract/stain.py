@@ -72,7 +72,13 @@ class Macenko:
 
 @dataclass(frozen=True, eq=False)
 class Reinhard:
-    """Scales and shifts L*, a*, b*."""
+    """Scales and shifts L*, a*, b*.
+
+    >>> rng = np.random.default_rng(0)
+    >>> pixels, pale = (rng.integers(low, low + 90, (1000, 3), dtype=np.uint8) for low in (60, 140))
+    >>> abs(float(Reinhard.fit(pixels, target=pale)(pixels).mean()) - float(pale.mean())) < 2
+    True
+    """
 
     scale: NDArray[np.float32]
     shift: NDArray[np.float32]
@@ -95,6 +101,9 @@ def normalizer_for(slide: WSI, method: str | Normalizer | None) -> Normalizer | 
 
     Raises UsageError for an unknown name or a fluorescence slide, SlideError
     where there is too little tissue to measure.
+
+    >>> normalizer_for(slide, "reinhard")(slide.read_patch(1000, 1200)).shape
+    (96, 96, 3)
     """
     check_normalizer(method)
     if method is None or not isinstance(method, str):

@@ -55,7 +55,16 @@ def read_records(path: str | Path) -> Iterator[bytes]:
 
 
 def read_examples(path: str | Path) -> Iterator[dict[str, Values]]:
-    """The features of each record, each a list of values. Raises ResultFileError for a damaged file."""
+    """The features of each record, each a list of values. Raises ResultFileError for a damaged file.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from studio.extract.protobuf import encode_example
+    >>> with TemporaryDirectory() as folder:
+    ...     with Path(folder, "a.tfrecords").open("wb") as file:
+    ...         write_record(file, encode_example({"cell_id": 7, "x_um": 1.5}))
+    ...     list(read_examples(Path(folder, "a.tfrecords")))
+    [{'cell_id': [7], 'x_um': [1.5]}]
+    """
     for number, data in enumerate(read_records(path)):
         try:
             yield decode_example(data)

@@ -23,6 +23,13 @@ def read_annotations(path: Path) -> dict[str, Row]:
     """Rows by slide name, as text. The column `slide` may hold names with or without the file's suffix.
 
     Raises AnnotationError where the file can't be read, has no column `slide`, or names a slide twice.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "annotations.csv")
+    ...     write_annotations(path, ["a", "b"])
+    ...     read_annotations(path)["b"]
+    {'patient': 'b', 'slide': 'b'}
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

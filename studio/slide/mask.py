@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class SlideMask:
-    """True where something holds, over the whole slide."""
+    """True where something holds, over the whole slide.
+
+    >>> left, top = np.eye(2, dtype=bool)[:1].repeat(2, 0), np.eye(2, dtype=bool)[:1].repeat(2, 0).T
+    >>> both = SlideMask(left, 100.0) & SlideMask(top, 100.0)
+    >>> both.share, both.covers(50, 50, 10, 10), both.covers(150, 50, 10, 10)
+    (0.25, True, False)
+    >>> SlideMask(left, 100.0).part(0, 0, 200, 200)
+    0.5
+    """
 
     mask: NDArray[np.bool_]
     """(rows, columns), `scale` slide pixels to a pixel, from the slide's top left."""

@@ -40,6 +40,11 @@ def find_mpp(properties: Mapping[str, str]) -> MppReading:
 
     Reads `openslide.mpp-x/-y`, vendor keys, `tiff.ImageDescription` (OME-XML,
     ImageJ, `MPP = …`), and `tiff.XResolution/YResolution/ResolutionUnit`.
+
+    >>> find_mpp({"tiff.XResolution": "40000", "tiff.YResolution": "40000", "tiff.ResolutionUnit": "centimeter"})
+    MppReading(mpp=0.25, source='tiff', note='')
+    >>> find_mpp({"tiff.XResolution": "72", "tiff.YResolution": "72", "tiff.ResolutionUnit": "inch"}).note
+    'the file says 352.8 × 352.8 µm per pixel, which no slide has'
     """
     refused: list[str] = []
     for source, x, y in _candidates(properties):

@@ -25,7 +25,11 @@ _STRIP_PX = 12_000_000
 
 
 class Pixels:
-    """An open slide file. Reads are safe from any thread; `close()` never waits for them."""
+    """An open slide file. Reads are safe from any thread; `close()` never waits for them.
+
+    >>> slide.vendor, slide.level_sizes, slide.level_downsamples, slide.properties["aperio.AppMag"]
+    ('aperio', ((2220, 2967),), (1.0,), '20')
+    """
 
     def __init__(self, path: Path, cache_bytes: int = CACHE_BYTES) -> None:
         """Raises SlideError for what is no slide."""
@@ -71,6 +75,9 @@ class Pixels:
 
         White where the slide holds nothing. Raises SlideError, naming the
         tile, where it can't be decoded, and after `close()`.
+
+        >>> slide.read_tile(0, 0, 0).shape, slide.read_tile(0, 4, 5).shape
+        ((512, 512, 3), (407, 172, 3))
         """
         self._check_open()
         if not 0 <= level < len(self.level_sizes):
@@ -90,7 +97,11 @@ class Pixels:
         return tile
 
     def read_level(self, level: int, x: int, y: int, w: int, h: int) -> NDArray[np.uint8]:
-        """RGB (h, w, 3) of a rectangle in pixels of a level, white outside the slide."""
+        """RGB (h, w, 3) of a rectangle in pixels of a level, white outside the slide.
+
+        >>> slide.read_level(0, 2200, 0, 40, 10)[0, -1].tolist()
+        [255, 255, 255]
+        """
         if w < 0 or h < 0:
             raise UsageError(f"A rectangle can't be {w} × {h} pixels.")
         width, height = self.level_sizes[level]
@@ -108,7 +119,11 @@ class Pixels:
         return out
 
     def level_for(self, scale: float) -> int:
-        """The coarsest level that still has the detail of `scale` slide pixels to a pixel."""
+        """The coarsest level that still has the detail of `scale` slide pixels to a pixel.
+
+        >>> slide.level_for(4.0)
+        0
+        """
         fits = [n for n, down in enumerate(self.level_downsamples) if down <= scale * _LEVEL_SLACK]
         return max(fits, key=lambda n: self.level_downsamples[n], default=0)
 
@@ -119,6 +134,10 @@ class Pixels:
         ((c + 1) * scale, (r + 1) * scale). Antialiased, and the same in every
         bit however the lattice is cut into calls. Beyond the slide its
         outermost pixels are repeated.
+
+        >>> whole = slide.read_working(1.7, 500, 500, 40, 40)
+        >>> bool((slide.read_working(1.7, 510, 520, 8, 8) == whole[10:18, 20:28]).all())
+        True
         """
         if not scale > 0:
             raise UsageError(f"A lattice can't have {scale} slide pixels to a pixel.")
@@ -127,7 +146,11 @@ class Pixels:
     def read_rect(
         self, x: float, y: float, scale: float, rows: int, cols: int, outside: int = 255
     ) -> NDArray[np.uint8]:
-        """RGB (rows, cols, 3) from slide pixel (x, y), `scale` slide pixels to a pixel; `outside` beyond the slide."""
+        """RGB (rows, cols, 3) from slide pixel (x, y), `scale` slide pixels to a pixel; `outside` beyond the slide.
+
+        >>> slide.read_rect(-8.5, 100, 2.0, 4, 12, outside=0)[0, :5].any(axis=1).tolist()
+        [False, False, False, False, True]
+        """
         out = self._resampled(scale, (y, x), (0, 0), (rows, cols))
         width, height = self.size
         centre_x, centre_y = x + (np.arange(cols) + 0.5) * scale, y + (np.arange(rows) + 0.5) * scale
@@ -136,7 +159,11 @@ class Pixels:
         return out
 
     def thumbnail(self, max_px: int = 800) -> NDArray[np.uint8]:
-        """RGB of the whole slide, its longer side at most `max_px`."""
+        """RGB of the whole slide, its longer side at most `max_px`.
+
+        >>> slide.thumbnail(200).shape
+        (200, 150, 3)
+        """
         with self._lock:
             kept = self._thumbnails.get(max_px)
         if kept is None:
@@ -147,12 +174,21 @@ class Pixels:
         return kept.copy()
 
     def associated_images(self) -> dict[str, NDArray[np.uint8]]:
-        """Label, macro and the like by name, RGB; empty where the file has none."""
+        """Label, macro and the like by name, RGB; empty where the file has none.
+
+        >>> sorted(slide.associated_images())
+        ['label', 'macro', 'thumbnail']
+        """
         self._check_open()
         return self._reader.associated_images()
 
     def close(self) -> None:
-        """Let go of the file. Reads under way in other threads raise SlideError, as does any later one."""
+        """Let go of the file. Reads under way in other threads raise SlideError, as does any later one.
+
+        >>> slide.close()
+        >>> slide.closed
+        True
+        """
         self._closed = True
         self._reader.close()
         self._tiles.clear()

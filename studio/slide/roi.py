@@ -64,7 +64,12 @@ class ROI:
 
 
 def in_any(rois: Iterable[ROI], points: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Which of the points (N, 2; x, y in slide pixels) lie in at least one of the regions."""
+    """Which of the points (N, 2; x, y in slide pixels) lie in at least one of the regions.
+
+    >>> near, far = (ROI(name, np.array([[0, 0], [9, 0], [9, 9.0]]) + shift) for name, shift in (("a", 0), ("b", 50)))
+    >>> in_any([near, far], np.array([[6, 3], [30, 30], [56, 53]])).tolist()
+    [True, False, True]
+    """
     points = np.asarray(points, np.float64).reshape(-1, 2)
     found = np.zeros(len(points), np.bool_)
     for roi in rois:
@@ -73,9 +78,15 @@ def in_any(rois: Iterable[ROI], points: NDArray[np.float64]) -> NDArray[np.bool_
 
 
 def read_rois(path: str | Path) -> tuple[ROI, ...]:
-    """Regions of a `.csv` with ROI_Name, X_base, Y_base (and label), or of GeoJSON. At least one.
+    r"""Regions of a `.csv` with ROI_Name, X_base, Y_base (and label), or of GeoJSON. At least one.
 
     Raises AnnotationError where the file can't be read, or holds no region.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "a.csv").write_text("ROI_Name,X_base,Y_base\nA,0,0\nA,9,0\nA,9,9\n")
+    ...     read_rois(f"{folder}/a.csv")[0].bbox
+    (0.0, 0.0, 9.0, 9.0)
     """
     path = Path(path).expanduser()
     try:
@@ -98,6 +109,14 @@ def write_rois(path: str | Path, rois: Sequence[ROI]) -> None:
     """Write regions as CSV or, for any other suffix, as GeoJSON. A file that is there is replaced at once.
 
     Raises UsageError for holes in CSV, which can't hold any, and RunError where the file can't be written.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> roi = ROI("gland", np.array([[0, 0], [9, 0], [9, 9.0]]), label="tumour")
+    >>> with TemporaryDirectory() as folder:
+    ...     write_rois(f"{folder}/rois.geojson", [roi])
+    ...     (again,) = read_rois(f"{folder}/rois.geojson")
+    >>> again.name, again.label, again.area
+    ('gland', 'tumour', 40.5)
     """
     path = Path(path).expanduser()
     if path.suffix.lower() == ".csv":

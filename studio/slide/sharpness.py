@@ -37,6 +37,10 @@ def find_sharp(slide: WSI, *, mpp: float = 4.0, sigma: float = 3.0, threshold: f
 
     Raises:
         MissingMppError: the slide's pixel size isn't known.
+
+    >>> sharp = find_sharp(slide)
+    >>> sharp.covers(1000, 1200, 100, 100), sharp.covers(0, 2900, 50, 50)
+    (True, False)
     """
     scale = max(1.0, mpp / slide.require_mpp())
     rows, cols = working_shape(slide.size, scale)

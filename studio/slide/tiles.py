@@ -17,7 +17,13 @@ MAG_UM = 10.0
 
 
 def tile_size(tile_px: int | None, tile_um: float | str | None) -> tuple[int | None, float | None]:
-    """Checked size of extracted tiles in pixels and µm; a magnification becomes µm by 10 / magnification."""
+    """Checked size of extracted tiles in pixels and µm; a magnification becomes µm by 10 / magnification.
+
+    Raises UsageError for anything else.
+
+    >>> tile_size(96, "40x"), tile_size(96, 24.5)
+    ((96, 24.0), (96, 24.5))
+    """
     if tile_px is not None and not (isinstance(tile_px, int) and not isinstance(tile_px, bool) and tile_px > 0):
         raise UsageError(f"tile_px must be a whole number of pixels above 0, not {tile_px!r}.")
     if tile_um is None:

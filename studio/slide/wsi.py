@@ -30,6 +30,7 @@ class WSI(Pixels):
     `tile_px` and `tile_um` (µm, or a magnification such as `'40x'`) are the
     size of extracted tiles. `mpp` overrides the file's µm per pixel. Raises
     SlideError for what is no slide, UsageError for arguments out of range.
+    `slide` in the examples of its methods is the one opened here.
 
     >>> from studio.resources import resource
     >>> with WSI(resource("assets", "samples", "CMU-1-Small-Region.svs"), tile_px=96, tile_um="40x") as slide:
@@ -83,7 +84,11 @@ class WSI(Pixels):
 
     @property
     def magnification(self) -> float | None:
-        """The objective's power, where the file gives it."""
+        """The objective's power, where the file gives it.
+
+        >>> slide.magnification
+        20.0
+        """
         try:
             return float(self.properties.get("openslide.objective-power", "")) or None
         except ValueError:
@@ -91,13 +96,22 @@ class WSI(Pixels):
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of size, levels and some of the file's bytes; the same for a copy of the file."""
+        """A short hash of size, levels and some of the file's bytes; the same for a copy of the file.
+
+        >>> slide.fingerprint[:8]
+        '490d5d95'
+        """
         if not self._fingerprint:
             self._fingerprint = fingerprint(self.path, self.level_sizes, self.properties)
         return self._fingerprint
 
     def set_mpp(self, mpp: float | None) -> None:
-        """Say how large a pixel is, over what the file says; None, or the file's own value, goes back to that."""
+        """Say how large a pixel is, over what the file says; None, or the file's own value, goes back to that.
+
+        >>> slide.set_mpp(0.25)
+        >>> slide.mpp, slide.mpp_source, slide.mpp_note
+        (0.25, 'override', '0.25 µm per pixel is used; the file says 0.499')
+        """
         _check_mpp(mpp)
         file = self._from_file
         if mpp is None or mpp == file.mpp:
@@ -109,7 +123,11 @@ class WSI(Pixels):
             log.info("%s: %s", self.path.name, note)
 
     def require_mpp(self) -> float:
-        """The pixel size; MissingMppError where nobody gave one."""
+        """The pixel size; MissingMppError where nobody gave one.
+
+        >>> slide.require_mpp()
+        0.499
+        """
         if self._reading.mpp is None:
             why = f" ({self._reading.note})" if self._reading.note else ""
             raise MissingMppError(
@@ -120,7 +138,13 @@ class WSI(Pixels):
         return self._reading.mpp
 
     def read_region(self, x: float, y: float, w: float, h: float, mpp: float) -> NDArray[np.uint8]:
-        """RGB of a rectangle (slide pixels, fractions allowed) at `mpp` µm per pixel, white outside the slide."""
+        """RGB of a rectangle (slide pixels, fractions allowed) at `mpp` µm per pixel, white outside the slide.
+
+        Raises MissingMppError without a pixel size.
+
+        >>> slide.read_region(1000, 1200, 200, 100, mpp=1.0).shape
+        (50, 100, 3)
+        """
         scale = mpp / self.require_mpp()
         if not (scale > 0 and w > 0 and h > 0):
             raise UsageError(f"A region can't be {w} × {h} slide pixels at {mpp} µm per pixel.")
@@ -130,6 +154,10 @@ class WSI(Pixels):
         """The square of `tile_px` and `tile_um` around a point (slide pixels).
 
         Raises UsageError where the slide was opened without a tile size, MissingMppError without a pixel size.
+
+        >>> patch = slide.patch(1000, 1200)
+        >>> patch.left, patch.top, patch.px, round(patch.side, 1)
+        (976, 1176, 96, 48.1)
         """
         if self.tile_px is None or self.tile_um is None:
             raise UsageError(
@@ -138,12 +166,21 @@ class WSI(Pixels):
         return Patch.centred(x, y, self.tile_um / self.require_mpp(), self.tile_px)
 
     def read_patch(self, x: float, y: float, outside: int = 255) -> NDArray[np.uint8]:
-        """RGB (tile_px, tile_px, 3) around a point (slide pixels), `outside` beyond the slide."""
+        """RGB (tile_px, tile_px, 3) around a point (slide pixels), `outside` beyond the slide.
+
+        >>> slide.read_patch(0, 0)[0, 0].tolist()
+        [255, 255, 255]
+        """
         patch = self.patch(x, y)
         return self.read_rect(patch.left, patch.top, patch.scale, patch.px, patch.px, outside)
 
     def tissue(self) -> TissueMask:
-        """Where the slide has tissue, by Otsu's threshold over the whole slide; computed once."""
+        """Where the slide has tissue, by Otsu's threshold over the whole slide; computed once.
+
+        >>> tissue = slide.tissue()
+        >>> round(tissue.share, 2), tissue.covers(1000, 1200, 100, 100), tissue.covers(0, 2900, 50, 50)
+        (0.32, True, False)
+        """
         if self._tissue is None:
             scale = max(1.0, max(self.size) / TISSUE_PX)
             rgb = self.read_working(scale, 0, 0, *working_shape(self.size, scale))
@@ -151,7 +188,11 @@ class WSI(Pixels):
         return self._tissue
 
     def is_fluorescence(self) -> bool:
-        """True for a dark background."""
+        """True for a dark background.
+
+        >>> slide.is_fluorescence()
+        False
+        """
         return self.tissue().fluorescence
 
     def qc(self, method: str = "otsu", **options: Any) -> SlideMask:
@@ -164,6 +205,11 @@ class WSI(Pixels):
 
         Returns:
             What this call keeps.
+
+        >>> everything = len(slide.grid())
+        >>> _ = slide.qc("otsu"), slide.qc("blur", threshold=0.03)
+        >>> 0 < len(slide.grid()) < everything
+        True
         """
         if method not in ("otsu", "blur", "both"):
             raise UsageError(f"There is no quality control {method!r}. Choose 'otsu', 'blur' or 'both'.")
@@ -178,13 +224,26 @@ class WSI(Pixels):
         return found
 
     def remove_qc(self) -> None:
-        """Forget what `qc` found."""
+        """Forget what `qc` found.
+
+        >>> _ = slide.qc("otsu")
+        >>> slide.remove_qc()
+        >>> slide.qc_mask is None
+        True
+        """
         self.qc_mask = None
 
     def load_rois(self, path: str | Path) -> int:
-        """Replace the regions of interest by those of a CSV or GeoJSON file; returns how many there are now.
+        r"""Replace the regions of interest by those of a CSV or GeoJSON file; returns how many there are now.
 
         Raises AnnotationError, which leaves the regions as they were.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder, "tumour.csv")
+        ...     _ = path.write_text("ROI_Name,X_base,Y_base\nA,800,900\nA,1400,900\nA,1400,1500\n")
+        ...     slide.load_rois(path), slide.rois[0].area
+        (1, 180000.0)
         """
         self.rois = read_rois(path)
         return len(self.rois)
@@ -196,6 +255,11 @@ class WSI(Pixels):
             stride_div: tiles begin `tile_um / stride_div` apart.
             partial: also tiles that reach beyond the right and bottom edge (padded when read).
             min_kept: least part of a tile that `qc` must have kept, 0 to 1.
+
+        >>> grid = slide.grid(stride_div=2)
+        >>> tile = list(grid)[1]
+        >>> tile.col, tile.row, round(tile.x), round(tile.side)
+        (1, 0, 24, 48)
         """
         grid = make_grid(self.size, self.patch(0, 0).side, stride_div, partial=partial)
         if self.rois:
@@ -210,6 +274,9 @@ class WSI(Pixels):
         """Use these cells for `extract_cells`; with `apply_rois` only those in the regions. Returns how many.
 
         Raises SlideMismatchError for cells of another slide, unless `force`.
+
+        >>> slide.apply_segmentation(segmentation)
+        2
         """
         rois = self.rois if apply_rois else ()
         self.segmentation = apply_cells(self, segmentation, rois, force=force)
@@ -224,7 +291,15 @@ class WSI(Pixels):
         normalizer: Any = None,
         **options: Any,
     ) -> CellExtraction:
-        """Write a tile around each applied cell; arguments as in `studio.extract.extract_cells`."""
+        """Write a tile around each applied cell; arguments as in `studio.extract.extract_cells`.
+
+        >>> from tempfile import TemporaryDirectory
+        >>> _ = slide.apply_segmentation(segmentation)
+        >>> with TemporaryDirectory() as folder:
+        ...     report = slide.extract_cells(tiles_dir=folder, img_format="png")
+        ...     sorted(path.name for path in report.tiles.iterdir())[:2]
+        ['CMU-1-Small-Region-1010-1205-2.png', 'CMU-1-Small-Region-815-1010-1.png']
+        """
         # The one import upwards, at the moment somebody wants it; pyproject.toml lists it.
         from studio.extract import extract_cells
 
@@ -239,7 +314,11 @@ class WSI(Pixels):
         )
 
     def info(self) -> dict[str, Any]:
-        """What there is to know, as JSON takes it."""
+        """What there is to know, as JSON takes it.
+
+        >>> slide.info()["vendor"], slide.info()["mpp_source"], slide.info()["magnification"]
+        ('aperio', 'openslide', 20.0)
+        """
         mpp = self.mpp
         return {
             "kind": "slide",
@@ -270,7 +349,12 @@ class WSI(Pixels):
 
 
 def open_slide(path: str | Path, *, mpp: float | None = None) -> WSI:
-    """Open a slide or picture. Raises SlideError, which says what to do."""
+    """Open a slide or picture. Raises SlideError, which says what to do.
+
+    >>> open_slide("nowhere.svs")
+    Traceback (most recent call last):
+    studio.errors.SlideError: There is no file nowhere.svs. Check the name, and that its drive is connected.
+    """
     return WSI(path, mpp=mpp)
 
 
