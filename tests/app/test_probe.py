@@ -52,7 +52,19 @@ def test_all_keys_with_nothing_open(session: Session) -> None:
     assert values["overlay"] is None
     assert values["view"]["mpp"] is None
     assert values["tiles"] == {"wanted": 20, "ready": 18}
-    assert values["cellseg"] == {"model": "builtin", "diam_um": 10.0, "auto": False}
+    assert values["cellseg"] == {
+        "model": "builtin",
+        "diam_um": 10.0,
+        "auto": False,
+        "thresholds": {"cellprob_threshold": 0.0, "flow_threshold": 0.4, "min_size": 15, "niter": 200},
+        "live": False,
+        "busy": False,
+        "live_ms": None,
+        "live_count": 0,
+        "network_ms": None,
+        "network_tiles": 0,
+        "auto_preview": False,
+    }
     assert values["jobs"] == values["toasts"] == values["controls"] == []
     assert values["frame_ms"] == {"p50": 2.0, "p95": 6.0, "p99": 12.0}
 

@@ -63,7 +63,7 @@ class FakeUi:
         self._note(label, kind, enabled, value, tooltip, items)
         return self._entered.get(label, value) if enabled else value
 
-    def button(self, label, *, enabled=True, width=0.0, tooltip="", primary=False) -> bool:
+    def button(self, label, *, enabled=True, width=0.0, tooltip="", primary=False, shown=None) -> bool:
         self._note(label, "button", enabled, None, tooltip)
         return enabled and label in self._pressed
 

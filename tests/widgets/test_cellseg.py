@@ -16,7 +16,8 @@ from studio.slide import WSI
 from studio.widgets.cellseg import CellSegPanel
 
 MAIN = {
-    "Model", "Auto-detect diameter", "Manual", "Diameter", "Preview", "Otsu threshold", "Save flows", "Segment",
+    "Model", "Auto-detect diameter", "Manual", "Diameter", "Preview", "Auto-preview", "Preview ROI",
+    "Cell probability", "Flow error", "Min size", "Otsu threshold", "Save flows", "Segment",
     "Export", "Mask", "Outline", "Centroid", "gradXY", "Black BG", "Alpha", "Reset",
 }  # fmt: skip
 ADVANCED = {"Window", "Tile", "Downscale", "Workers"}
@@ -126,9 +127,7 @@ def test_advanced_controls_change_the_parameters(ctx: Any, panel: CellSegPanel) 
         "Tile": ("tile", False),
         "Downscale": ("downscale", 2.0),
         "Workers": ("workers", 1),
-        "Cell probability": ("cellprob_threshold", -1.5),
-        "Flow error": ("flow_threshold", 0.8),
-        "Min size": ("min_size", 30),
+        "Iterations": ("niter", 400),
     }
     for label, (name, value) in wanted.items():
         ctx.ui.enter(label, value)
@@ -141,6 +140,43 @@ def test_advanced_controls_change_the_parameters(ctx: Any, panel: CellSegPanel) 
     ctx.draw(panel)
     assert ctx.document.params.window == 1024
     assert ctx.actions.toasts == []
+
+
+def test_thresholds_stand_open_and_change_the_parameters(ctx: Any, panel: CellSegPanel) -> None:
+    ctx.draw(panel)
+    assert any("Make a preview" in text for text in ctx.ui.texts)
+    wanted = {
+        "Cell probability": ("cellprob_threshold", -1.5),
+        "Flow error": ("flow_threshold", 0.8),
+        "Min size": ("min_size", 30.0),
+    }
+    for label, (name, value) in wanted.items():
+        ctx.ui.enter(label, value)
+        ctx.draw(panel)
+        assert getattr(ctx.document.params, name) == value
+    assert isinstance(ctx.document.params.min_size, int)
+    ctx.ui.enter("Flow error", -0.5)
+    ctx.draw(panel)
+    assert ctx.document.params.flow_threshold == 0.8
+    assert [t.level for t in ctx.actions.toasts] == ["error"]
+
+
+def test_region_and_auto_preview(ctx: Any, panel: CellSegPanel, slide: WSI, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(type(ctx.actions), "preview_roi", lambda _self: made.append("roi"))
+    ctx.draw(panel)
+    assert not ctx.ui.controls["Preview ROI"].enabled
+    assert "Draw a region" in ctx.ui.controls["Preview ROI"].tooltip
+    assert ctx.actions.rois.add([(0, 0), (900, 0), (0, 900)])
+    ctx.ui.press("Preview ROI")
+    ctx.draw(panel)
+    assert made == ["roi"]
+    ctx.ui.enter("Auto-preview", True)
+    ctx.draw(panel)
+    assert ctx.actions.auto_preview.on
+    ctx.document.view.scale = 50.0
+    ctx.draw(panel)
+    assert any("Zoom in" in text for text in ctx.ui.texts)
 
 
 def test_whole_slide_options(ctx: Any, panel: CellSegPanel) -> None:

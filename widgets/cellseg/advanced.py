@@ -26,9 +26,8 @@ TIPS = {
     "Downscale": "Divides the resolution of the saved masks, for smaller files; 1 is full resolution.",
     "Workers": "Compute threads; 0 is one per core.",
     "Channel": "What the network sees. Automatic: haematoxylin for the built-in model, gray for Cellpose's.",
-    "Cell probability": "Smallest cell probability (logit) of a cell pixel. Lower finds more and larger cells.",
-    "Flow error": "Largest mean squared flow error of a cell. Lower drops ill-shaped cells; 0 keeps all.",
-    "Min size": "Smallest cell, in pixels of the segmentation (a cell of the set diameter spans 30 or so across).",
+    "Iterations": "Steps that each pixel takes along the flow; 200 is usual, long cells may need more. Acts at once on "
+    "the cells of a preview.",
     "Defaults": "All segmentation parameters back to their defaults.",
     "Load preset": "Take parameters from a preset file, or those that a result (.zip) was made with.",
     "Save preset": "Write these parameters to a file, for other slides and other machines.",
@@ -44,11 +43,7 @@ def draw(ctx: Context) -> None:
     channel = ui.combo("Channel", CHANNELS.index(params.channel), titles, tooltip=TIPS["Channel"])
     changes = {
         "channel": CHANNELS[channel],
-        "cellprob_threshold": ui.number(
-            "Cell probability", params.cellprob_threshold, step=0.5, tooltip=TIPS["Cell probability"]
-        ),
-        "flow_threshold": ui.number("Flow error", params.flow_threshold, step=0.1, tooltip=TIPS["Flow error"]),
-        "min_size": ui.integer("Min size", params.min_size, step=5, tooltip=TIPS["Min size"]),
+        "niter": ui.integer("Iterations", params.niter, step=50, tooltip=TIPS["Iterations"]),
         "window": ui.integer("Window", params.window, step=256, tooltip=TIPS["Window"]),
         "tile": ui.checkbox("Tile", params.tile, tooltip=TIPS["Tile"]),
         "downscale": ui.number("Downscale", params.downscale, step=1.0, tooltip=TIPS["Downscale"]),

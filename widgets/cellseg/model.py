@@ -16,7 +16,10 @@ TIPS = {
     "Auto-detect diameter": "Preview measures the cells in view and fills in their typical diameter.",
     "Manual": "Use the diameter below. The whole slide can be segmented once it is set.",
     "Diameter": "Expected cell diameter in micrometres, fractions allowed. The slide is scaled by it: it matters most.",
-    "Preview": "Segment exactly what is in view, with the same result the whole slide will have there.",
+    "Preview": "Segment exactly what is in view, with the same result the whole slide will have there. Cells appear "
+    "from the middle outwards; stop it (Esc), and what was there before comes back.",
+    "Preview ROI": "Segment the selected region, whole, wherever the view is.",
+    "Auto-preview": "Segment what is in view whenever it has stood still for half a second. Moving on stops it.",
 }
 
 
@@ -65,8 +68,19 @@ def _diameter(ctx: Context) -> None:
 
 
 def _preview(ctx: Context) -> None:
-    session = ctx.actions
+    ui, session = ctx.ui, ctx.actions
     why = session.why_not_preview()
-    if ctx.ui.button("Preview", enabled=why is None, width=-1.0, tooltip=why or TIPS["Preview"], primary=True):
+    shown = "Preview here" if session.preview_elsewhere else "Preview again" if session.preview_outdated else "Preview"
+    tip = why or TIPS["Preview"]
+    if ui.button("Preview", enabled=why is None, width=-1.0, tooltip=tip, primary=True, shown=shown):
         session.preview()
+    with ui.grid(2):
+        auto = session.auto_preview.on
+        if ui.checkbox("Auto-preview", auto, tooltip=TIPS["Auto-preview"]) != auto:
+            session.auto_preview.switch(not auto)
+        why = session.why_not_preview_roi()
+        if ui.button("Preview ROI", enabled=why is None, tooltip=why or TIPS["Preview ROI"]):
+            session.preview_roi()
     job_row(ctx, "Preview", "Cancel preview" if session.segmenting else "Cancel")
+    if session.auto_preview.on and session.auto_too_large:
+        ui.text("Zoom in for auto-preview: so large a view is segmented when you press Preview.", dim=True)

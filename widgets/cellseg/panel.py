@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from studio.gui.panel import Panel
 
-from . import advanced, model, result, view, whole_slide
+from . import advanced, model, result, thresholds, view, whole_slide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ NARROW = 84
 
 SECTIONS: tuple[tuple[str, Callable[[Context], None], bool, bool], ...] = (
     ("Model & Cell Diameter", model.draw, True, True),
+    ("Thresholds", thresholds.draw, True, False),
     ("Whole-slide segmentation", whole_slide.draw, True, False),
     ("Result", result.draw, True, False),
     ("View controls", view.draw, True, True),
