@@ -27,7 +27,7 @@ TIPS = {
     "Load…": "Add the regions of a GeoJSON file (QuPath's) or a CSV (Slideflow's).",
     "Save…": "Write all regions as GeoJSON, which QuPath reads, or as CSV.",
     "Clear lines": "Take the measured lines off the slide (Esc).",
-    "Bookmark name": "What to call the view; empty for a number.",
+    "View name": "What to call the view; empty for a number.",
     "Add bookmark": "Remember what is in view, for the next time this slide is open too (Ctrl+B).",
 }
 
@@ -135,7 +135,8 @@ class AnnotationsPanel(Panel):
             ui.same_line(2)
             if ui.icon_button(f"Forget {mark.name} #{index + 1}", "trash", tooltip=f"Forget {mark.name}."):
                 bookmarks.remove(index)
-        self._name, _ = ui.text_field("Bookmark name", self._name, tooltip=TIPS["Bookmark name"])
+        with ui.labels(84):
+            self._name, _ = ui.text_field("View name", self._name, labelled=True, tooltip=TIPS["View name"])
         if ui.button("Add bookmark", width=-1.0, tooltip=TIPS["Add bookmark"]):
             bookmarks.add(self._name)
             self._name = ""

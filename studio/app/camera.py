@@ -25,6 +25,12 @@ STEP = 0.125
 SCALE_MIN = 1 / 40
 """Closest: one slide pixel is 40 framebuffer pixels wide."""
 
+UM_AT_1X = 10.0
+"""Micrometres per pixel that count as 1x: 40x scanners give about 0.25."""
+
+POWERS = (1.25, 2.5, 5.0, 10.0, 20.0, 40.0)
+"""Objectives there are buttons for."""
+
 _FAR = 4.0
 """Farthest: the whole slide takes a quarter of the area."""
 
@@ -118,6 +124,10 @@ class Camera:
         if slide is not None and slide.mpp is not None and mpp > 0:
             self._rescale(mpp / slide.mpp)
 
+    def set_magnification(self, power: float) -> None:
+        """Show the slide as an objective of that power does: 10 µm to a pixel at 1x."""
+        self.set_mpp(UM_AT_1X / power)
+
     def zoom_by(self, factor: float) -> None:
         """Come closer by a factor (below 1: go away), keeping the middle."""
         self._zoom(self.view.viewport[0] / 2, self.view.viewport[1] / 2, factor)
@@ -210,7 +220,8 @@ class Camera:
         if slide is None:
             return scale
         fitted = max(slide.size[0] / self.view.viewport[0], slide.size[1] / self.view.viewport[1])
-        return min(max(scale, SCALE_MIN), max(_FAR * fitted, 1.0))
+        weakest = UM_AT_1X / POWERS[0] / slide.mpp if slide.mpp is not None else 1.0
+        return min(max(scale, SCALE_MIN), max(_FAR * fitted, 1.0, weakest))
 
     def _keep_in_sight(self) -> None:
         slide, view = self._document.slide, self.view

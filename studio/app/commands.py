@@ -8,7 +8,7 @@ from typing import Protocol
 
 from studio.app.camera import NOTCH, STEP, Camera
 from studio.app.shortcuts import Command
-from studio.app.viewer_commands import tool_commands
+from studio.app.viewer_commands import look_commands, tool_commands
 from studio.session import PathDialog, Session
 from studio.session.files import OPEN_SUFFIXES
 
@@ -105,6 +105,7 @@ def _view_commands(session: Session, camera: Camera, window: WindowActions) -> t
         Command("one_to_one", "1:1 pixels", "1", camera.one_to_one, has_slide),
         Command("zoom_in", "Zoom in", "+", lambda: camera.zoom_by(NOTCH), has_slide, also=("=",)),
         Command("zoom_out", "Zoom out", "-", lambda: camera.zoom_by(1 / NOTCH), has_slide, also=("−", "_")),
+        *look_commands(session, camera),
         *(Command(name, title, key, run, has_slide, in_menu=False) for name, title, key, run in moves),
         Command("fullscreen", "Fullscreen", "F11", window.toggle_fullscreen, also=("Alt+Enter",)),
     )

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 KEY_F1 = 290
 
-PIXEL_SIZE = "Pixel size"
-
 
 class Dialogs:
     """Shows at most one at a time: a file dialog first, then a question, then what the person asked for."""
@@ -94,8 +92,9 @@ class Dialogs:
             gui.ui.text(question.text)
             gui.ui.spacing(6)
             if question.value is not None:
-                tip = "Micrometres per pixel of the slide's full resolution."
-                self._mpp = gui.ui.number(PIXEL_SIZE, self._mpp, step=0.01, fmt="%.4f", unit="µm/px", tooltip=tip)
+                self._mpp = gui.ui.number(
+                    question.label, self._mpp, step=0.01, fmt="%.4f", unit="µm/px", tooltip=question.tip
+                )
                 gui.ui.spacing(6)
             answer = gui.ui.answers(question.no, question.yes)
             if gui.chrome.pressed(KEY_ESCAPE):

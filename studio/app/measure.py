@@ -61,7 +61,7 @@ class MeasureTool:
                 painter.disc(point, 3.0, LINE)
             mpp = self._document.slide.mpp if self._document.slide is not None else None
             text = distance_text(math.hypot(x1 - x0, y1 - y0), mpp)
-            painter.tag(((start[0] + end[0]) / 2, min(start[1], end[1]) - 6), text, align=0.5)
+            painter.tag(((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 8), text, align=0.5)
 
     def _escape(self) -> bool:
         if self._line is not None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from studio.app.camera import POWERS, UM_AT_1X
 from studio.app.toolbox import HINTS
 from studio.gui.control import Rect
 from studio.gui.gui import Gui
@@ -15,9 +17,6 @@ if TYPE_CHECKING:
     from studio.app.shortcuts import Command
 
 HEIGHT = 30
-
-UM_AT_1X = 10.0
-"""Micrometres per pixel that count as 1x: 40x scanners give about 0.25."""
 
 _BUTTONS = (
     ("zoom_out", "Zoom out", "minus", ""),
@@ -43,6 +42,19 @@ def magnification_text(scale: float, mpp_screen: float | None) -> str:
     return f"{text}     {mpp_screen:.3g} µm/px"
 
 
+@dataclass(frozen=True, slots=True)
+class _Button:
+    """A button of the bar."""
+
+    command: Command
+    label: str
+    icon: str
+    text: str
+    width: int
+    tip: str
+    active: bool = False
+
+
 class StatusBar:
     """Draws the bar; keeps nothing."""
 
@@ -50,15 +62,22 @@ class StatusBar:
         self._session = session
         self._camera = camera
         self._commands = {command.name: command for command in commands}
+        self._zoom = [
+            _Button(command, label, icon, text, 26 if icon else 42, f"{command.title} ({command.keys})")
+            for name, label, icon, text in _BUTTONS
+            if (command := self._commands.get(name)) is not None
+        ]
 
     def draw(self, gui: Gui, rect: Rect, pointer: tuple[float, float] | None) -> None:
         """Draw it into `rect` (window coordinates)."""
         px = gui.chrome.px
         with gui.chrome.panel("view"), gui.chrome.window("status", rect, color=gui.theme.chrome):
             gui.ui.paint.line(rect[:2], (rect[0] + rect[2], rect[1]), gui.theme.border)
-            right = self._buttons(gui, rect)
-            right = self._words(gui, rect, right - px(14), self._magnification(), 170)
-            right = self._words(gui, rect, right, self._position(pointer), 330)
+            right = self._buttons(gui, rect, rect[0] + rect[2] - px(8), self._zoom)
+            if right - rect[0] > px(700):
+                right = self._buttons(gui, rect, right - px(10), self._powers())
+            right = self._zoom_text(gui, rect, right - px(6))
+            right = self._words(gui, rect, right - px(14), self._position(pointer), 300)
             left = rect[0] + px(14)
             if right - left > px(60):
                 place = (left, rect[1], right - left, rect[3])
@@ -66,23 +85,48 @@ class StatusBar:
                 color = gui.theme.text if hint else gui.theme.dim
                 gui.ui.paint.text_in(place, hint or self._cells(), color, font=gui.state.fonts.small)
 
-    def _buttons(self, gui: Gui, rect: Rect) -> float:
-        """The zoom buttons, at the right end; their left edge."""
+    def _powers(self) -> list[_Button]:
+        """A button for each objective, the one in use lit."""
+        mpp, buttons = self._camera.mpp, []
+        for power in POWERS:
+            active = mpp is not None and abs(mpp * power / UM_AT_1X - 1) < 0.005
+            why = "" if mpp is not None else "The slide doesn't say how large a pixel is: set it in the Slide panel."
+            command = self._commands[f"power_{power:g}"]
+            tip = why or f"Look as through a {power:g}× objective: {UM_AT_1X / power:g} µm per pixel ({command.keys})"
+            buttons.append(_Button(command, f"{power:g}×", "", f"{power:g}×", 42 if power < 5 else 34, tip, active))
+        return buttons
+
+    def _buttons(self, gui: Gui, rect: Rect, right: float, buttons: Sequence[_Button]) -> float:
+        """Buttons that end at `right`; where they begin."""
         px = gui.chrome.px
         height = px(24)
-        widths = [px(26) if icon else px(42) for _, _, icon, _ in _BUTTONS]
-        left = rect[0] + rect[2] - px(8) - sum(widths) - px(4) * (len(widths) - 1)
-        x = left
-        for (name, label, icon, text), width in zip(_BUTTONS, widths, strict=True):
-            command = self._commands.get(name)
+        left = x = right - sum(px(button.width) for button in buttons) - px(2) * (len(buttons) - 1)
+        for button in buttons:
+            width = px(button.width)
+            if button.active:
+                place = (x, rect[1] + (rect[3] - height) / 2, width, height)
+                gui.ui.paint.fill(place, gui.theme.selection, px(5))
             gui.chrome.move_to(x, rect[1] + (rect[3] - height) / 2)
-            x += width + px(4)
-            if command is None:
-                continue
-            tip = f"{command.title} ({command.keys})"
-            if gui.ui.flat_button(label, width, height, icon=icon, text=text, enabled=command.enabled(), tooltip=tip):
-                command.run()
+            x += width + px(2)
+            if gui.ui.flat_button(
+                button.label, width, height, icon=button.icon, text=button.text, enabled=button.command.enabled(),
+                tooltip=button.tip,
+            ):  # fmt: skip
+                button.command.run()
         return left
+
+    def _zoom_text(self, gui: Gui, rect: Rect, right: float) -> float:
+        """How close the view is; pressed, it asks how close it should be. Where it begins."""
+        px, text = gui.chrome.px, self._magnification()
+        width = px(150)
+        if not text or right - width < rect[0] + px(20):
+            return right
+        gui.chrome.move_to(right - width, rect[1] + px(3))
+        command = self._commands["zoom_mpp"]
+        tip = f"{command.title} ({command.keys})"
+        if gui.ui.flat_button("Zoom", width, px(24), text=text, enabled=command.enabled(), tooltip=tip):
+            command.run()
+        return right - width
 
     def _words(self, gui: Gui, rect: Rect, right: float, text: str, width: float) -> float:
         """Text that ends at `right`, if there is room for it; where it begins."""

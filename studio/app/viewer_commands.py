@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from studio.app.camera import POWERS, Camera
 from studio.app.shortcuts import Command
-from studio.session import Session
+from studio.session import Question, Session
 
 _TOOLS = (
     ("", "Move the slide", "H"),
@@ -13,6 +14,42 @@ _TOOLS = (
     ("measure", "Measure", "L"),
 )
 """Name, title and key of what the left button can do."""
+
+
+def look_commands(session: Session, camera: Camera) -> tuple[Command, ...]:
+    """How close to look, by the numbers; section `View`."""
+
+    def has_mpp() -> bool:
+        return camera.mpp is not None
+
+    def objective(index: int) -> Command:
+        return Command(
+            f"power_{POWERS[index]:g}",
+            "Objective 1.25× to 40×" if index == 0 else f"Objective {POWERS[index]:g}×",
+            f"Alt+{index + 1}",
+            lambda: camera.set_magnification(POWERS[index]),
+            has_mpp,
+            in_menu=False,
+            listed="Alt+1 … 6" if index == 0 else "",
+        )
+
+    def ask_mpp() -> None:
+        session.pending_question = Question(
+            kind="zoom",
+            title="How close?",
+            text="Micrometres that one pixel of the screen shows. 0.25 is what 40× scanners record, 10 is 1×.",
+            yes="Go",
+            no="Cancel",
+            value=camera.mpp,
+            on_yes=lambda value: camera.set_mpp(value) if value else None,
+            label="Screen pixel",
+            tip="Micrometres of the slide to one pixel of the screen.",
+        )
+
+    return (
+        *(objective(index) for index in range(len(POWERS))),
+        Command("zoom_mpp", "Zoom to µm per pixel…", "Ctrl+G", ask_mpp, has_mpp, also=("Ctrl+/",)),
+    )
 
 
 def tool_commands(session: Session) -> tuple[Command, ...]:

@@ -31,7 +31,7 @@ class Toast:
 class Question:
     """Something only the person can decide. The window shows it and calls `Session.answer`."""
 
-    kind: Literal["mismatch", "mpp", "labels"]
+    kind: Literal["mismatch", "mpp", "labels", "zoom"]
     """`mismatch`: masks of another slide; `mpp`: a number is asked for; `labels`: cells, or a slide of their own."""
     title: str
     text: str
@@ -40,7 +40,10 @@ class Question:
     on_yes: Callable[[float | None], None]
     on_no: Callable[[], None] | None = None
     value: float | None = None
-    """For `mpp`, the number to begin with."""
+    """Where a number is asked for, the one to begin with."""
+    label: str = "Pixel size"
+    """What the number is, which is in µm/px."""
+    tip: str = "Micrometres per pixel of the slide's full resolution."
     dismissed_is_no: bool = True
     """Whether Esc, or another question in its place, is the same as `no`; else nothing is done then."""
 

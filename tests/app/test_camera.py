@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.app.camera import NOTCH, SCALE_MIN, Camera
+from studio.app.camera import NOTCH, POWERS, SCALE_MIN, Camera
 from studio.document import Document
 
 
@@ -169,3 +169,10 @@ def test_without_a_slide_nothing_moves() -> None:
     camera.step(1, 1)
     camera.show((0, 0, 10, 10))
     assert document.view.rect_slide == before
+
+
+@pytest.mark.parametrize("power", POWERS)
+def test_an_objective_shows_ten_micrometres_divided_by_its_power(power: float) -> None:
+    camera = opened(FakeSlide((400, 300), 0.5))
+    camera.set_magnification(power)
+    assert camera.mpp == pytest.approx(10 / power)

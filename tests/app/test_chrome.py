@@ -154,3 +154,15 @@ def test_no_two_controls_of_a_panel_share_a_name(stands: Any, sample_slide: Path
         stand.p.settle()
         names = [(c.panel, c.label) for c in stand.p.gui.controls]
         assert len(names) == len(set(names))
+
+
+def test_objectives_and_exact_zoom_in_the_status_bar(stands: Any, sample_slide: Path) -> None:
+    stand = stands()
+    assert not stand.p.control("10×", "view").enabled
+    stand.open_slide(sample_slide)
+    stand.p.click("10×", "view")
+    assert stand.camera.mpp == pytest.approx(1.0)
+    stand.p.click("Zoom", "view")
+    stand.p.type_into("Screen pixel", "0.8", commit=False)
+    stand.p.click("Go", "dialog")
+    assert stand.camera.mpp == pytest.approx(0.8)

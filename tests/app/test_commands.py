@@ -96,6 +96,13 @@ def char(text: str) -> Char:
         (key(glfw.KEY_O, PRIMARY_MOD, down=False), None),
         (key(glfw.KEY_LEFT, glfw.MOD_CONTROL), None),
         (char("z"), None),
+        (key(glfw.KEY_1, glfw.MOD_ALT), "power_1.25"),
+        (key(glfw.KEY_6, glfw.MOD_ALT), "power_40"),
+        (key(glfw.KEY_G, PRIMARY_MOD), "zoom_mpp"),
+        (char("r"), "tool_rectangle"),
+        (key(glfw.KEY_Z, PRIMARY_MOD), "undo"),
+        (key(glfw.KEY_DELETE), "delete_region"),
+        (key(glfw.KEY_1, PRIMARY_MOD), "bookmark_1"),
     ],
 )
 def test_keys(table: Shortcuts, event: Event, name: str | None) -> None:
@@ -125,6 +132,24 @@ def test_camera_keys(table: Shortcuts, session: Session) -> None:
     assert session.document.view.rect_slide == fitted
     assert table.run(key(glfw.KEY_W, PRIMARY_MOD))
     assert session.document.slide is None
+
+
+def test_a_tool_is_chosen_by_its_key_and_put_back_by_it(table: Shortcuts, session: Session) -> None:
+    assert not table.run(char("p"))
+    session.document.set_slide(FakeSlide())  # type: ignore[arg-type]
+    table.run(char("p"))
+    assert session.document.tool == "polygon"
+    table.run(char("l"))
+    assert session.document.tool == "measure"
+    table.run(char("l"))
+    assert session.document.tool == ""
+
+
+def test_zoom_to_an_exact_pixel_size(table: Shortcuts, session: Session) -> None:
+    session.document.set_slide(FakeSlide())  # type: ignore[arg-type]
+    table.run(key(glfw.KEY_G, PRIMARY_MOD))
+    session.answer(True, 0.75)
+    assert session.document.view.scale == pytest.approx(3.0)
 
 
 def test_open_asks_for_a_file(table: Shortcuts, session: Session) -> None:

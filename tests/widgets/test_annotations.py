@@ -86,7 +86,7 @@ def test_lines_are_copied_and_cleared(ctx: Any, panel: AnnotationsPanel) -> None
 
 def test_bookmarks(ctx: Any, panel: AnnotationsPanel) -> None:
     ctx.document.view.center_x = 500.0
-    ctx.ui.enter("Bookmark name", "Margin")
+    ctx.ui.enter("View name", "Margin")
     ctx.draw(panel)
     ctx.ui.press("Add bookmark")
     ctx.draw(panel)
