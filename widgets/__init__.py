@@ -8,6 +8,7 @@ PANELS: tuple[PanelSpec, ...] = (
     PanelSpec("slide", "Slide", "slide", "studio.widgets.slide:SlidePanel"),
     PanelSpec("annotations", "Annotations", "annotations", "studio.widgets.annotations:AnnotationsPanel"),
     PanelSpec("cellseg", "Cell Segmentation", "cell", "studio.widgets.cellseg:CellSegPanel", default=False),
+    PanelSpec("results", "Results", "results", "studio.widgets.results:ResultsPanel"),
     PanelSpec("settings", "Settings", "settings", "studio.widgets.settings:SettingsPanel"),
     PanelSpec("extensions", "Extensions", "extensions", "studio.widgets.extensions:ExtensionsPanel"),
 )

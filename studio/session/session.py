@@ -8,6 +8,7 @@ from studio.core.worker import Worker
 from studio.resources import resource
 from studio.session.bookmarks import Bookmarks
 from studio.session.exporting import ExportSession
+from studio.session.results import Results
 from studio.session.rois import Rois
 from studio.settings import Settings
 
@@ -28,6 +29,7 @@ class Session(ExportSession):
         super().__init__(settings, interactive=interactive, batch=batch, exporter=exporter)
         self.rois = Rois(self, self._run_on_thread)
         self.bookmarks = Bookmarks(self)
+        self.results = Results(self, self._run_on_thread)
 
     def sample_slide(self) -> Path:
         """The H&E slide that travels with the program."""

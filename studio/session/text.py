@@ -73,3 +73,8 @@ def area_text(area_px: float, mpp: float | None) -> str:
         return f"{area_px:,.0f} px²"
     area_um2 = area_px * mpp**2
     return f"{area_um2 / 1e6:.3f} mm²" if area_um2 >= 1e5 else f"{area_um2:,.0f} µm²"
+
+
+def cells_text(count: int) -> str:
+    """How many cells: `1 cell`, `12,345 cells`."""
+    return f"{count:,} cell" if count == 1 else f"{count:,} cells"
