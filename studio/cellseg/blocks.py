@@ -29,6 +29,9 @@ _MAP_MARGIN = dynamics.GROW_STEPS + 2
 _SINK_MARGIN = dynamics.GROW_STEPS + _MAP_MARGIN
 """A cell's pixels depend on the histogram this far around its sink."""
 
+Paths = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
+"""Of each foreground pixel of a piece its flat index, and row and column where its path ends (`dynamics.follow`)."""
+
 PART = np.dtype(
     [
         *((name, "<i4") for name in ("row", "col", "area", "top", "left", "bottom", "right")),
@@ -78,6 +81,23 @@ class HaloTooSmall:
     halo: int
 
 
+def follow_piece(piece: FlowPiece, bounds: Rect, niter: int, rows: slice = slice(None)) -> Paths:
+    """Where the pixels of a piece end, or those of some of its rows."""
+    rect, inside = piece.rect, piece.inside
+    if rows != slice(None):
+        inside = np.zeros_like(inside)
+        inside[rows] = piece.inside[rows]
+    return dynamics.follow(
+        piece.flow,
+        inside,
+        niter,
+        bounds.top - rect.top,
+        bounds.left - rect.left,
+        bounds.bottom - 1 - rect.top,
+        bounds.right - 1 - rect.left,
+    )
+
+
 def segment_block(
     piece: FlowPiece,
     core: Rect,
@@ -85,6 +105,7 @@ def segment_block(
     params: SegmentParams,
     halo: int,
     where: Where | None = None,
+    paths: Paths | None = None,
 ) -> BlockCells | HaloTooSmall:
     """Find the cells of a core.
 
@@ -95,18 +116,11 @@ def segment_block(
         params: thresholds and iterations.
         halo: how far `piece` reaches around `core`.
         where: cells whose sink lies outside of it are left out (tissue, regions of interest). None: all.
+        paths: where the piece's pixels end, if it is known already.
     """
     rect = piece.rect
     shape = (rect.rows, rect.cols)
-    start, end_y, end_x = dynamics.follow(
-        piece.flow,
-        piece.inside,
-        params.niter,
-        bounds.top - rect.top,
-        bounds.left - rect.left,
-        bounds.bottom - 1 - rect.top,
-        bounds.right - 1 - rect.left,
-    )
+    start, end_y, end_x = paths if paths is not None else follow_piece(piece, bounds, params.niter)
     counts = dynamics.histogram(shape, end_y, end_x)
     # Sorted by the array's rows and columns, which differ from the slide's by a constant: the slide's order.
     sinks = dynamics.find_sinks(counts)

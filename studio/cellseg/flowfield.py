@@ -139,6 +139,11 @@ def assemble(
 
     Off the field of `where` all is background.
     """
+    return split(add_up(store, lattice, tiles, rect), rect, cellprob_threshold, where)
+
+
+def add_up(store: TileStore, lattice: TileLattice, tiles: Iterable[Tile], rect: Rect) -> NDArray[np.float32]:
+    """(rows, columns, 3): the network's flow in y and x and its logit on `rect`, from pinned tiles."""
     total = np.zeros((rect.rows, rect.cols, 3), np.float32)
     for tile in tiles:
         at = lattice.tile_rect(tile)
@@ -150,6 +155,11 @@ def assemble(
             at.top - rect.top,
             at.left - rect.left,
         )
+    return total
+
+
+def split(total: NDArray[np.float32], rect: Rect, cellprob_threshold: float, where: Where | None = None) -> FlowPiece:
+    """The flow field of `add_up` with this threshold; off the field of `where` all is background."""
     flow, inside, logit = _split(total, np.float32(cellprob_threshold))
     field = None if where is None else where.field_mask(rect)
     if field is not None:
