@@ -18,7 +18,7 @@ from studio.cellseg.networks import Network, load_module, shared_network
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.plan import Plan, make_plan
-from studio.cellseg.reference import Reference, best_overlaps, cellpose_eval
+from studio.cellseg.reference import Framing, best_overlaps, cellpose_eval, on_our_tiles
 from studio.cellseg.result import Segmentation
 from studio.cellseg.run import Outcome, Request, run_slide
 from studio.core.jobs import NullProgress, Progress
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 POOL_TILES = 64
 """Different tiles that the bare network is timed with, over and over."""
+MOVED_PX = (40, 25)
+"""Rows and columns cut off an image to see how much of Cellpose's own answer hangs on where its tiles lie."""
 REFERENCE_PX = 4096
 """Cellpose is run on at most this much by this much, in the middle of the region; it keeps all in memory."""
 
@@ -52,8 +54,10 @@ def bench_segment(slide: WSI, request: BenchRequest, progress: Progress | None =
 
     Returns:
         plain values: mpx (working megapixels), network_s, total_s, ratio_to_network, cellpose_eval_s,
-        speedup_vs_cellpose (both on the same pixels), peak_rss_mb, stages (wall and CPU seconds, and CPU seconds a
-        megapixel), and more. Loading the network and compiling come before all clocks.
+        speedup_vs_cellpose (both on the same pixels), cells_against_cellpose (`eval` on the tiles of our lattice),
+        cells_against_cellpose_on_other_tiles (on its own), cellpose_against_itself_moved, peak_rss_mb, stages (wall
+        and CPU seconds, and CPU seconds a megapixel), and more. Loading the network and compiling come before all
+        clocks.
     """
     progress = progress or NullProgress()
     params = request.params
@@ -75,7 +79,7 @@ def bench_segment(slide: WSI, request: BenchRequest, progress: Progress | None =
         report = _report(plan, network, outcome, cpu, bare, bare_before)
         if request.cellpose and not request.stand_in:
             progress.start(0, "Cellpose on the same pixels")
-            report |= _against_cellpose(plan, network, outcome, params)
+            report |= _against_cellpose(plan, network, outcome, cpu)
     return report
 
 
@@ -149,27 +153,44 @@ def _report(plan: Plan, network: Network, outcome: Outcome, cpu_s: float, bare: 
     }
 
 
-def _against_cellpose(plan: Plan, network: Network, outcome: Outcome, params: SegmentParams) -> dict[str, Any]:
+def _against_cellpose(plan: Plan, network: Network, outcome: Outcome, cpu_s: float) -> dict[str, Any]:
+    """Time and cells of `eval`: as it comes, with the image cut a little smaller, and on the tiles of our lattice."""
+    params = plan.params
     region = plan.region
     rows, cols = min(region.rows, REFERENCE_PX), min(region.cols, REFERENCE_PX)
     top, left = region.top + (region.rows - rows) // 2, region.left + (region.cols - cols) // 2
     rect = Rect(top, left, top + rows, left + cols)
-    reference = cellpose_eval(load_module(plan.model), plan, rect, threads=params.workers or owned_cores())
-    ours_s = outcome.seconds
+    module, threads = load_module(plan.model), params.workers or owned_cores()
+    timed = cellpose_eval(module, plan, Framing(rect), threads=threads)
+    ours_s, ours_cpu_s = outcome.seconds, cpu_s
     if rect != region:
         with tempfile.TemporaryDirectory(prefix="studio-bench-") as folder:
             scale = plan.grid.scale
             part = (left * scale + 0.01, top * scale + 0.01, cols * scale - 0.02, rows * scale - 0.02)
+            cpu = time.process_time()
             ours_s = run_slide(plan.slide, Request(params, Path(folder) / "part.zip", part), None, network).seconds
+            ours_cpu_s = time.process_time() - cpu
     ours = _labels(outcome.out, plan, rect)
-    return {
-        "cellpose_eval_s": reference.seconds,
-        "cellpose_eval_cpu_s": reference.cpu_s,
+    report = {
+        "cellpose_eval_s": timed.seconds,
+        "cellpose_eval_cpu_s": timed.cpu_s,
         "cellpose_mpx": rect.rows * rect.cols / 1e6,
         "ours_s_there": ours_s,
-        "speedup_vs_cellpose": reference.seconds / ours_s,
-        "cells_against_cellpose": agreement(ours, reference, rect, plan),
+        "ours_cpu_s_there": ours_cpu_s,
+        "speedup_vs_cellpose": timed.seconds / ours_s,
+        "cpu_speedup_vs_cellpose": timed.cpu_s / ours_cpu_s,
+        "cells_against_cellpose_on_other_tiles": agreement(ours, timed.masks, rect, plan),
+        "cells_against_cellpose": None,
     }
+    moved = Rect(rect.top + MOVED_PX[0], rect.left + MOVED_PX[1], rect.bottom, rect.right)
+    if not moved.empty:
+        again = cellpose_eval(module, plan, Framing(moved), threads=threads)
+        same = timed.masks[moved.slices(rect)]
+        report["cellpose_against_itself_moved"] = agreement(again.masks, same, moved, plan)
+    if (framing := on_our_tiles(plan, rect)) is not None:
+        found = cellpose_eval(module, plan, framing, threads=threads)
+        report["cells_against_cellpose"] = agreement(ours, found.masks[rect.slices(framing.rect)], rect, plan)
+    return report
 
 
 def _labels(path: Path, plan: Plan, rect: Rect) -> NDArray[np.int64]:
@@ -182,12 +203,11 @@ def _labels(path: Path, plan: Plan, rect: Rect) -> NDArray[np.int64]:
         segmentation.close()
 
 
-def agreement(ours: NDArray[np.int64], reference: Reference, rect: Rect, plan: Plan) -> dict[str, Any]:
-    """How well our cells fit Cellpose's: overall, and those within a diameter of an edge between blocks.
+def agreement(ours: NDArray[np.int64], theirs: NDArray[np.int64], rect: Rect, plan: Plan) -> dict[str, Any]:
+    """How well our masks fit Cellpose's: overall, and the cells within a diameter of an edge between blocks.
 
     Cells that the rectangle's own edge cuts are left out, where it isn't the slide's: Cellpose sees less there.
     """
-    theirs = reference.masks
     cut = np.ones(theirs.shape, bool)
     at = [int(getattr(rect, side) != getattr(plan.grid.bounds, side)) for side in ("top", "bottom", "left", "right")]
     cut[at[0] : theirs.shape[0] - at[1], at[2] : theirs.shape[1] - at[3]] = False

@@ -19,6 +19,8 @@ from studio.cellseg.source import MaskGeometry
 
 TILE_OVERLAP = 32
 """Working pixels that neighbouring 256-px network tiles share; 0 leaves 2.4 % of the seam cells different."""
+_TAPER_PX, _TAPER_SIGMA_PX = 20, 7.5
+"""Cellpose 3.1, `transforms._taper_mask`: how far from a tile's edge it counts half, and how gradually."""
 WINDOW_OVERLAP = 64
 """The same where whole windows pass the network (`tile` off)."""
 
@@ -223,8 +225,9 @@ class TileLattice:
         """Weight of each row (axis 0) or column (1) of a tile; neighbours' weights sum to 1 in the overlap."""
         weight = np.ones(self.tile_px, dtype=np.float32)
         if self.overlap_px:
-            at = (np.arange(self.overlap_px) + 0.5) / self.overlap_px
-            ramp = (0.5 - 0.5 * np.cos(np.pi * at)).astype(np.float32)
+            # Cellpose's taper, brought to a sum of 1 over the two tiles.
+            taper = 1 / (1 + np.exp((_TAPER_PX - 0.5 - np.arange(self.overlap_px)) / _TAPER_SIGMA_PX))
+            ramp = (taper / (taper + taper[::-1])).astype(np.float32)
             if index > 0:
                 weight[: self.overlap_px] = ramp
             if index < self.counts[axis] - 1:

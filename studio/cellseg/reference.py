@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,10 @@ from studio.cellseg.inputs import to_channels
 from studio.cellseg.lattice import Rect
 from studio.cellseg.plan import Plan
 
+TILE_PX, TILE_OVERLAP = 224, 0.1
+"""Cellpose's defaults: side of its tiles, and the part of it that neighbours share at least."""
+RIM_PX = 8
+"""Of zeros, that Cellpose puts around an image whose sides are multiples of 16."""
 STYLE_WIDTH = 256
 """Cellpose's `run_net` has room for a style of this width."""
 
@@ -28,20 +33,61 @@ class Reference:
     cpu_s: float
 
 
-def cellpose_eval(net: Any, plan: Plan, rect: Rect, *, threads: int) -> Reference:
-    """Run `CellposeModel.eval` (tiles of 224 px, batches of 8, its dynamics) on working pixels of a slide.
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """An image and how `eval` shall cut it into tiles."""
+
+    rect: Rect
+    """Working pixels; may reach over the slide's edge, where all is 0."""
+    tile_px: int = TILE_PX
+    overlap: float = TILE_OVERLAP
+
+
+def on_our_tiles(plan: Plan, rect: Rect) -> Framing | None:
+    """An image around `rect` that `eval` cuts into the very tiles of the lattice that have a say in `rect`.
+
+    Cellpose spreads its tiles evenly over whatever image it gets, so an image of the right size at the right place
+    has them on the lattice. A network's answer depends on what is on its tile; on the same tiles what is left to
+    compare is all the rest: blocks, dynamics, numbers. None where no overlap gives that many tiles.
+    """
+    lattice = plan.lattice
+    tiles = list(lattice.tiles_over(rect))
+    spans = []
+    for axis in (0, 1):
+        # One more on each side: the outermost tiles of an image get a rim of zeros.
+        low = max(0, min(tile[axis] for tile in tiles) - 1)
+        high = min(lattice.counts[axis] - 1, max(tile[axis] for tile in tiles) + 1)
+        # With fewer than four there is no overlap that Cellpose accepts.
+        while high - low < 3 and (low, high) != (0, lattice.counts[axis] - 1):
+            low, high = max(0, low - 1), min(lattice.counts[axis] - 1, high + 1)
+        spans.append((low, high))
+    sides = [lattice.tile_px + (high - low) * lattice.stride for low, high in spans]
+    for overlap in np.arange(0.05, 0.5, 0.0025):
+        counts = [math.ceil((1 + 2 * overlap) * side / lattice.tile_px) for side in sides]
+        if counts == [high - low + 1 for low, high in spans]:
+            top, left = (low * lattice.stride - lattice.overlap_px // 2 + RIM_PX for low, _ in spans)
+            image = Rect(top, left, top + sides[0] - 2 * RIM_PX, left + sides[1] - 2 * RIM_PX)
+            return Framing(image, lattice.tile_px, float(overlap))
+    return None
+
+
+def cellpose_eval(net: Any, plan: Plan, framing: Framing, *, threads: int) -> Reference:
+    """Run `CellposeModel.eval` (batches of 8, its own tiling and dynamics) on working pixels of a slide.
 
     Args:
         net: a torch module, (B, 2, T, T) to (output, style); eager, as Cellpose runs it.
         plan: gives the pixels, the slide's normalisation and the thresholds.
-        rect: the working pixels.
+        framing: the working pixels.
         threads: of torch.
     """
     import torch
     from cellpose import models
 
-    x = to_channels(plan.slide.read_working(plan.grid.scale, rect.top, rect.left, rect.rows, rect.cols), plan.channel)
-    image = np.moveaxis(plan.normalization.apply(x), 0, -1)
+    rect = framing.rect
+    there = rect.clipped(plan.grid.bounds)
+    pixels = plan.slide.read_working(plan.grid.scale, there.top, there.left, there.rows, there.cols)
+    image = np.zeros((rect.rows, rect.cols, 2), np.float32)
+    image[there.slices(rect)] = np.moveaxis(plan.normalization.apply(to_channels(pixels, plan.channel)), 0, -1)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     logging.getLogger("cellpose").setLevel(logging.ERROR)
@@ -56,6 +102,8 @@ def cellpose_eval(net: Any, plan: Plan, rect: Rect, *, threads: int) -> Referenc
             cellprob_threshold=plan.params.cellprob_threshold,
             flow_threshold=plan.params.flow_threshold,
             min_size=plan.params.min_size,
+            bsize=framing.tile_px,
+            tile_overlap=framing.overlap,
         )[0]
     finally:
         torch.set_num_threads(before)

@@ -81,14 +81,24 @@ def print_report(report: dict[str, Any]) -> None:
         f"{report['ratio_to_network']:.2f} x; peak memory {report['peak_rss_mb']:.0f} MB"
     )
     if report["cellpose_eval_s"] is not None:
-        fit = report["cells_against_cellpose"]
         say(
             f"Cellpose's eval on {report['cellpose_mpx']:.1f} Mpx: {report['cellpose_eval_s']:.1f} s, ours "
-            f"{report['ours_s_there']:.1f} s: {report['speedup_vs_cellpose']:.1f} times as fast"
+            f"{report['ours_s_there']:.1f} s: {report['speedup_vs_cellpose']:.1f} times as fast, "
+            f"{report['cpu_speedup_vs_cellpose']:.1f} times by CPU time"
         )
-        for name, words in (("all", "all cells"), ("near_block_edges", "cells near block edges")):
-            found = fit[name]
-            say(
-                f"{words}: ours {found['ours']:,}, Cellpose {found['cellpose']:,}, F1 at IoU 0.5 {found['f1_50']:.4f}, "
-                f"matched at IoU 0.9 {found['matched_90']:.4f}"
-            )
+        _print_cells(report)
+
+
+def _print_cells(report: dict[str, Any]) -> None:
+    rows = []
+    for key, words in (
+        ("cells_against_cellpose", "ours, Cellpose on the same tiles"),
+        ("cells_against_cellpose_on_other_tiles", "ours, Cellpose on its own tiles"),
+        ("cellpose_against_itself_moved", "Cellpose on an image cut smaller, and uncut"),
+    ):
+        for name, which in (("all", "all"), ("near_block_edges", "near block edges")):
+            if (found := report.get(key)) is not None:
+                cells = found[name]
+                counts = f"{cells['ours']:,}", f"{cells['cellpose']:,}"
+                rows.append([words, which, *counts, f"{cells['f1_50']:.4f}", f"{cells['matched_90']:.4f}"])
+    say_table(["compared", "cells", "first", "second", "F1 at IoU 0.5", "matched at IoU 0.9"], rows)

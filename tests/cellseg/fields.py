@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.blocks import FlowPiece
 from studio.cellseg.lattice import Rect
+from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
 
 
@@ -68,3 +71,11 @@ def matched(ours: NDArray[np.integer], theirs: NDArray[np.integer]) -> NDArray[n
         if t and o:
             best[t] = max(best[t], both / (area_theirs[t] + area_ours[o] - both))
     return best[1:][area_theirs[1:] > 0]
+
+
+def stand_in(x: Any) -> Any:
+    """The stand-in network as Cellpose calls a torch module: (B, 2, T, T) to (output, style)."""
+    import torch
+
+    network = BlobNetwork(x.shape[-1], batch=len(x))
+    return torch.from_numpy(network.forward(x.numpy())), torch.from_numpy(network.style(x.numpy()))
