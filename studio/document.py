@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from studio.cellseg.params import SegmentParams
+from studio.slide.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -156,6 +157,8 @@ class Document:
     params: SegmentParams = field(default_factory=SegmentParams)
     auto_diameter: bool = False
     view: View = field(default_factory=View)
+    look: Look = field(default_factory=Look)
+    """How the slide's pixels are shown; stays when another slide is opened."""
     rois: list[ROI] = field(default_factory=list)
     """Regions drawn on the slide; `session.rois` changes them, everybody may read."""
     selected_roi: int | None = None

@@ -7,6 +7,7 @@ from studio.gui.panel import PanelSpec
 PANELS: tuple[PanelSpec, ...] = (
     PanelSpec("slide", "Slide", "slide", "studio.widgets.slide:SlidePanel"),
     PanelSpec("annotations", "Annotations", "annotations", "studio.widgets.annotations:AnnotationsPanel"),
+    PanelSpec("image", "Image", "image", "studio.widgets.image:ImagePanel"),
     PanelSpec("cellseg", "Cell Segmentation", "cell", "studio.widgets.cellseg:CellSegPanel", default=False),
     PanelSpec("results", "Results", "results", "studio.widgets.results:ResultsPanel"),
     PanelSpec("settings", "Settings", "settings", "studio.widgets.settings:SettingsPanel"),

@@ -60,6 +60,7 @@ def snapshot(frame: FrameState, session: Session) -> dict[str, Any]:
             "auto": document.auto_diameter,
         }
         | _tuning(session),
+        "look": _look(document),
         "annotations": _annotations(session),
         "jobs": [
             {
@@ -122,6 +123,16 @@ def _overlay(document: Document) -> dict[str, Any] | None:
         "layers": style.layers,
         "alpha": style.alpha,
         "black_bg": style.black_bg,
+    }
+
+
+def _look(document: Document) -> dict[str, Any]:
+    look = document.look
+    return {
+        "brightness": look.brightness,
+        "contrast": look.contrast,
+        "gamma": look.gamma,
+        "channels": [{"on": channel.on, "range": [channel.low, channel.high]} for channel in look.channels],
     }
 
 

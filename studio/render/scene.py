@@ -116,8 +116,7 @@ class Scene:
         self._clear(document, (left, bottom, *view.viewport))
         if self._slide.grids and not (overlaid and self._overlay.hides_slide(view, style)):
             sampler = self._nearest if 1 / view.scale >= NEAREST_FROM else self._linear
-            program = self._programs.get("tile.vert", "slide.frag")
-            self._slide.draw(view, program, self._batch, sampler)
+            self._slide.draw(view, document.look, self._programs, self._batch, sampler)
         if overlaid:
             GL.glEnable(GL.GL_BLEND)
             self._overlay.draw(view, style, self._programs, self._batch, self.pixel_ratio)
@@ -237,7 +236,8 @@ class Scene:
         inside = _pixels_of(self._slide.rect, document, area)
         if inside is not None:
             GL.glScissor(*inside)
-            GL.glClearColor(*((0.0, 0.0, 0.0) if self._slide.dark else _GLASS_RGB), 1.0)
+            bare = np.array((0.0, 0.0, 0.0) if self._slide.dark else _GLASS_RGB)
+            GL.glClearColor(*document.look.apply(bare).tolist(), 1.0)
             GL.glClear(GL.GL_COLOR_BUFFER_BIT)
         GL.glScissor(*area)
 
@@ -264,7 +264,7 @@ def _look(document: Document, ratio: float) -> tuple[Any, ...]:
     """All that the picture depends on besides slide and cells."""
     view, style = document.view, document.style
     return (
-        *(view.center_x, view.center_y, view.scale, view.viewport, view.offset, ratio),
+        *(view.center_x, view.center_y, view.scale, view.viewport, view.offset, ratio, document.look),
         *(*style.layers, style.black_bg, style.alpha),
     )
 

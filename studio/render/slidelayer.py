@@ -10,10 +10,11 @@ from studio.render.gl import GL
 from studio.render.grid import Rect, TileKey, common, tiles_in
 from studio.render.loader import Check, Loaded
 from studio.render.pool import RGBA8, TilePool
-from studio.render.program import Program
+from studio.render.program import ProgramCache
 from studio.render.pyramid import SlidePyramid, TileSlide, error_pattern
 from studio.render.quads import QuadBatch, Quads
 from studio.render.tilelayer import TileLayer
+from studio.slide.look import Look
 
 BUDGET_BYTES = 256 << 20
 """Graphics memory for tiles of the slide: a 4K screen at the least favourable zoom takes 160 MiB."""
@@ -101,10 +102,17 @@ class SlideLayer(TileLayer):
                 self._stand_in(quads, hole.level - 1, rect, added)
         return quads
 
-    def draw(self, view: View, program: Program, batch: QuadBatch, sampler: int) -> None:
-        """Draw what is there."""
+    def draw(self, view: View, look: Look, programs: ProgramCache, batch: QuadBatch, sampler: int) -> None:
+        """Draw what is there, its colours as `look` wants them."""
+        program = programs.get("tile.vert", "slide.frag", [] if look.neutral else ["LOOK"])
         program.use()
         GL.glUniform1i(program.place("u_tiles"), 0)
+        if not look.neutral:
+            channels = look.channels
+            GL.glUniform3f(program.place("u_low"), *(channel.low for channel in channels))
+            GL.glUniform3f(program.place("u_gain"), *(1 / (channel.high - channel.low) for channel in channels))
+            GL.glUniform3f(program.place("u_on"), *(float(channel.on) for channel in channels))
+            GL.glUniform3f(program.place("u_tone"), look.brightness, look.contrast, 1 / look.gamma)
         GL.glBindSampler(0, sampler)
         batch.draw(self.quads(), view, self.pool)
         GL.glBindSampler(0, 0)

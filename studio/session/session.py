@@ -8,6 +8,7 @@ from studio.core.worker import Worker
 from studio.resources import resource
 from studio.session.bookmarks import Bookmarks
 from studio.session.exporting import ExportSession
+from studio.session.image import Image
 from studio.session.results import Results
 from studio.session.rois import Rois
 from studio.settings import Settings
@@ -29,6 +30,7 @@ class Session(ExportSession):
         super().__init__(settings, interactive=interactive, batch=batch, exporter=exporter)
         self.rois = Rois(self, self._run_on_thread)
         self.bookmarks = Bookmarks(self)
+        self.image = Image(self, self._run_on_thread)
         self.results = Results(self, self._run_on_thread)
 
     def sample_slide(self) -> Path:

@@ -14,6 +14,7 @@ from studio.render import slidelayer
 from studio.render.loader import TileLoader
 from studio.render.pyramid import error_pattern
 from studio.slide import open_slide
+from studio.slide.look import Channel, Look
 from tests.render.pictures import (
     ArraySlide,
     Stage,
@@ -305,3 +306,16 @@ def test_fluorescence_is_black_and_brightfield_light_before_tiles_come(staged: S
         assert (picture[y > 0][:, x > 0] == bare).all()
         assert (picture[y < 0] == OUTSIDE).all()
         slide.gates[0].set()
+
+
+def test_the_look_is_what_the_arithmetic_says_and_the_glass_goes_along(staged: Stage) -> None:
+    slide = slide_of(400, 500)
+    look = Look(brightness=0.05, contrast=1.3, gamma=1.4)
+    look = look.with_channel(0, Channel(True, 0.2, 0.9)).with_channel(2, Channel(False))
+    staged.show(slide)
+    staged.look(250, 200, 1.0)
+    plain = staged.sharp()
+    staged.document.look = look
+    assert_close(staged.sharp(), np.round(look.apply(plain / 255.0) * 255), 1.5)
+    staged.document.look = Look()
+    assert_close(staged.sharp(), plain, 0.0)

@@ -23,7 +23,7 @@ from studio.widgets.slide import SlidePanel
 
 def test_every_panel_of_the_table_exists() -> None:
     assert [spec.name for spec in PANELS] == [
-        *("slide", "annotations", "cellseg", "results", "settings", "extensions"),
+        *("slide", "annotations", "image", "cellseg", "results", "settings", "extensions"),
     ]
     for spec in PANELS:
         module, _, name = spec.target.partition(":")
