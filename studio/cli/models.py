@@ -10,8 +10,10 @@ from studio.cellseg.params import BUILTIN_MODEL, CHANNELS
 from studio.cli.arguments import PROG, add_json, add_verbose, device, number
 from studio.cli.output import note, say, say_fields, say_json, say_table
 from studio.cli.progress import TerminalProgress
+from studio.errors import UsageError
 
 SPLITS = ("all", "held-out", "train", "validation")
+LABELLED = "images with NAME_label.tif or NAME_masks.png beside them"
 AFTER_STOP = "The same command goes on where it stopped; a training needs --resume for that."
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = actions.add_parser("evaluate", help="compare a model's cells with labelled images")
     _add_evaluate(add)
     _finish(add, run_evaluate)
+    add = actions.add_parser("scan", help="scores at many thresholds at once, to choose them by")
+    _add_scan(add)
+    _finish(add, run_scan)
+    add = actions.add_parser("sweep", help="short trainings of several widths and working sizes, side by side")
+    _add_sweep(add)
+    _finish(add, run_sweep)
     add = actions.add_parser("speed", help="CPU time of a model's network beside Cellpose's, on each back end")
     _add_speed(add)
     _finish(add, run_speed)
@@ -48,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("folders", nargs="+", type=Path, metavar="DIR", help="images with NAME_label.tif or NAME_masks.png beside them")
+    add("folders", nargs="+", type=Path, metavar="DIR", help=LABELLED)
     add("-o", "--out", type=Path, required=True, metavar="FILE", help="weights file; FILE's name with .json says how")
     add("--start-from", metavar="M", help="go on from this model's weights (default: from scratch, slim widths)")
     add("--widths", type=int, nargs=4, metavar="N", help="channels of the four levels from scratch (16 32 64 128)")
@@ -81,7 +89,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("folders", nargs="+", type=Path, metavar="DIR", help="images with NAME_label.tif or NAME_masks.png beside them")
+    add("folders", nargs="+", type=Path, metavar="DIR", help=LABELLED)
     add("--model", metavar="M", help="name or file of a model (default: the one `models list` marks)")
     add("--split", choices=SPLITS, default="all", help="which part of `train`'s fixed split")
     add(
@@ -108,6 +116,27 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     add("--backend", default="auto", metavar="B", help="auto, torch, openvino or openvino-bf16 (default auto)")
     add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
     add("--pictures", type=Path, metavar="FOLDER", help="write pictures of the outlines: labelled green, found magenta")
+
+
+def _add_scan(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folders", nargs="+", type=Path, metavar="DIR", help=LABELLED)
+    add("--model", metavar="M", help="name or file of a model (default: the one `models list` marks)")
+    add("--split", choices=SPLITS, default="validation", help="which part of the fixed split (default validation)")
+    add("--backend", default="auto", metavar="B", help="auto, torch, openvino or openvino-bf16 (default auto)")
+    add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("folders", nargs="+", type=Path, metavar="DIR", help=LABELLED)
+    add("-o", "--out", type=Path, required=True, metavar="FOLDER", help="of the weights; finished ones are kept")
+    add("--widths", type=int, nargs="+", default=[8, 16, 32], metavar="N", help="channels of the first level")
+    add("--diam-means", type=float, nargs="+", default=[16.0, 24.0], metavar="PX", help="pixels across a cell")
+    add("--steps", type=int, default=300, metavar="N", help="batches of each training (default 300)")
+    add("--batch", type=int, default=8, metavar="N", help="fields a batch (default 8)")
+    add("--seed", type=int, default=0, metavar="N", help="the same for each training (default 0)")
+    add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
 
 
 def _add_speed(parser: argparse.ArgumentParser) -> None:
@@ -271,6 +300,62 @@ def run_evaluate(args: argparse.Namespace) -> int:
 def _say_folders(folders: dict[str, dict[str, Any]]) -> None:
     names = ("images", "cells", "f1_50", "f1_50_interval", "ap_50", "ap_75", "aji", "count_bias")
     say_table(["folder", *names], [[folder, *(str(row[n]) for n in names)] for folder, row in folders.items()])
+
+
+def run_scan(args: argparse.Namespace) -> int:
+    """Print the scores at each of the thresholds, and the best."""
+    from studio.cellseg.models import default_model, resolve_model
+    from studio.cellseg.networks import load_network
+    from studio.cellseg.training.evaluate import labelled_images
+    from studio.cellseg.training.scan import best_row, scan
+
+    items, info = labelled_images(args.folders, args.split), resolve_model(args.model or default_model())
+    network = load_network(info, batch=1, threads=args.threads, backend=args.backend)
+    with TerminalProgress() as progress:
+        rows = scan(items, info, network, progress)
+    if not rows:
+        raise UsageError("None of these images has a labelled cell.")
+    if args.json:
+        say_json({"model": info.name, "images": len(items), "best": best_row(rows), "rows": rows})
+        return 0
+    folders = list(rows[0]["folders"])
+    names = [*list(rows[0])[:-1], *(f"{key} {folder}" for folder in folders for key in ("f1_50", "count_bias"))]
+    say_table(names, [_scan_cells(row, folders) for row in (*rows, best_row(rows))])
+    note("The last row is the one to take: counts truest, at next to the best F1.")
+    return 0
+
+
+def _scan_cells(row: dict[str, Any], folders: list[str]) -> list[str]:
+    of_folders = [row["folders"][folder][key] for folder in folders for key in ("f1_50", "count_bias")]
+    return [str(value) for value in (*list(row.values())[:-1], *of_folders)]
+
+
+def run_sweep(args: argparse.Namespace) -> int:
+    """Train, score and time each of the networks."""
+    from studio.cellseg.training.sweep import sweep
+    from studio.cellseg.training.train import TrainSettings
+
+    settings = TrainSettings(steps=args.steps, batch=args.batch, seed=args.seed)
+    with TerminalProgress() as progress:
+        rows = sweep(
+            args.folders,
+            args.out,
+            args.widths,
+            args.diam_means,
+            settings=settings,
+            threads=args.threads,
+            progress=progress,
+        )
+    if args.json:
+        say_json({"rows": rows})
+        return 0
+    names = ("widths", "diam_mean", "f1_50", "count_bias", "cpu_s_per_mpx", "cpu_s_per_mm2")
+    folders = list(rows[0]["folders"])
+    say_table(
+        [*names, *(f"f1_50 {folder}" for folder in folders)],
+        [[*(str(row[n]) for n in names), *(str(row["folders"][f]["f1_50"]) for f in folders)] for row in rows],
+    )
+    return 0
 
 
 def run_speed(args: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 
 import cv2
@@ -83,6 +84,12 @@ class Sampler:
                 self._pools.append((SHARES[kind], list(folders.values())))
         self._stains = [p.stain for _, pool in self._pools for folder in pool for p in folder if not p.fluorescence]
         self._generated_share = generated_share if self._pools else 1.0
+
+    def again(self, seed: int, diam_mean: float) -> Sampler:
+        """Another beginning on the same fields."""
+        other = copy.copy(self)
+        other.rng, other._diam_mean = np.random.default_rng(seed), diam_mean
+        return other
 
     def example(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """(2, 224, 224) network input and (4, 224, 224): foreground, dY, dX, weight."""

@@ -194,8 +194,6 @@ def train(
     """
     settings, progress = settings or TrainSettings(), progress or NullProgress()
     out = Path(out)
-    torch.set_num_threads(max(1, threads))
-    cv2.setNumThreads(max(1, threads))
     progress.start(settings.steps, "Reading images")
     start = _start(start_from)
     if start is not None:
@@ -246,7 +244,9 @@ def fit(
 def read_data(
     folders: Sequence[Path | str], settings: TrainSettings, teacher: str | None, threads: int, progress: Progress
 ) -> tuple[Sampler, TrainingData]:
-    """Read and label what there is to train on; arguments and errors as of `train`."""
+    """Read and label what there is to train on; arguments and errors as of `train`. Sets the number of threads."""
+    torch.set_num_threads(max(1, threads))
+    cv2.setNumThreads(max(1, threads))
     paths = [Path(folder) for folder in folders]
     for path in paths:
         if not path.is_dir():
