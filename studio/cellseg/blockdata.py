@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from studio.cellseg.blocks import BlockCells, FlowPiece
 from studio.cellseg.lattice import Rect, WorkGrid
+from studio.cellseg.stains import StainSums
 
 _MAGIC = b"studio block 1\n"
 _HEAD = struct.Struct("<IIQ")
@@ -33,7 +34,7 @@ class BlockData:
     labels: NDArray[np.int32]
     """(mask rows, mask columns); 0 or 1 + row in `cells`."""
     cells: NDArray[np.void]
-    """Parts of cells in the core, `studio.cellseg.blocks.PART`, sorted by name."""
+    """Parts of cells in the core, `studio.cellseg.blocks.PART` and sums of stains, sorted by name."""
     flows: NDArray[np.float16] | None
     """(mask rows, mask columns, 3): unit-scale dY, dX and cell probability, 0 outside the foreground."""
     needed: Rect
@@ -42,19 +43,24 @@ class BlockData:
     halo: int
 
 
-def keep_block(block: BlockCells, piece: FlowPiece, grid: WorkGrid, *, flows: bool) -> BlockData:
-    """Sample a block's labels (and its flows, if wanted) at mask resolution."""
+def keep_block(
+    block: BlockCells, piece: FlowPiece, grid: WorkGrid, *, flows: bool, stains: StainSums | None = None
+) -> BlockData:
+    """Sample a block's labels (and its flows, if wanted) at mask resolution; measure stains in the piece's pixels."""
     core = block.core
     mask = grid.mask_rect(core)
     rows = grid.mask_rows(core.bottom)[mask.top :] - core.top
     cols = grid.mask_cols(core.right)[mask.left :] - core.left
     whole = mask.rows == core.rows and mask.cols == core.cols
     labels = block.labels if whole else np.ascontiguousarray(block.labels[np.ix_(rows, cols)])
+    cells = block.cells
+    if stains is not None and piece.rgb is not None:
+        cells = stains.add_to(cells, block.labels, piece.rgb[core.slices(piece.rect)])
     return BlockData(
         core=core,
         mask=mask,
         labels=labels,
-        cells=block.cells,
+        cells=cells,
         flows=_flows(piece, rows + core.top - piece.rect.top, cols + core.left - piece.rect.left) if flows else None,
         needed=block.needed,
         trusted=block.trusted,

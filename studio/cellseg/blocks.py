@@ -54,6 +54,8 @@ class FlowPiece:
     """(H, W), cell probability over the threshold."""
     logit: NDArray[np.float32]
     """(H, W), cell probability logit."""
+    rgb: NDArray[np.uint8] | None = None
+    """(H, W, 3), the slide's own pixels; None where nobody asked for them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,24 +40,33 @@ class TileInputs:
         self._lattice = lattice
 
     def read(self, tile: Tile) -> NDArray[np.float32]:
-        """(2, tile, tile) float32, normalised. SlideError where the slide can't be read.
+        """(2, tile, tile) float32, normalised. SlideError where the slide can't be read."""
+        return self.read_with_pixels(tile)[0]
+
+    def read_with_pixels(self, tile: Tile) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """The same, and the slide's pixels that it was made from, (tile, tile, 3).
 
         Beyond the slide all is 0, as Cellpose pads: cells at the edge are then whole cells to the network, where a
         mirrored or repeated edge would make them half of something larger.
         """
         rect = self._lattice.tile_rect(tile)
         there = rect.clipped(Rect(0, 0, *self._lattice.shape))
-        rgb = self._slide.read_working(self._scale, there.top, there.left, there.rows, there.cols)
-        x = self._normalization.apply(to_channels(np.asarray(rgb, np.uint8), self._mode))
+        read = self._slide.read_working(self._scale, there.top, there.left, there.rows, there.cols)
+        rgb = np.asarray(read, np.uint8)
+        x = self._normalization.apply(to_channels(rgb, self._mode))
         if there == rect:
-            return x
+            return x, rgb
         padded = np.zeros((x.shape[0], rect.rows, rect.cols), np.float32)
         padded[(slice(None), *there.slices(rect))] = x
-        return padded
+        padded_rgb = np.zeros((rect.rows, rect.cols, 3), np.uint8)
+        padded_rgb[there.slices(rect)] = rgb
+        return padded, padded_rgb
 
 
 class TileStore:
     """Network outputs of tiles, (3, T, T) float32: pinned ones stay, the others up to a budget of bytes.
+
+    Beside them lie the slide's pixels of the tile, (T, T, 3) uint8, where somebody wants them.
 
     A tile thrown out is computed again when it is needed, so the budget decides about time, never about
     the result. Thread-safe.
@@ -67,6 +76,7 @@ class TileStore:
         self._budget = budget_bytes
         self._lock = threading.Lock()
         self._tiles: OrderedDict[Tile, NDArray[np.float32]] = OrderedDict()
+        self._pixels: dict[Tile, NDArray[np.uint8]] = {}
         self._pins: dict[Tile, int] = {}
         self._coming: set[Tile] = set()
         self._bytes = 0
@@ -84,13 +94,21 @@ class TileStore:
                     missing.append(tile)
         return missing
 
-    def put(self, tile: Tile, output: NDArray[np.float32]) -> None:
+    def put(self, tile: Tile, output: NDArray[np.float32], pixels: NDArray[np.uint8] | None = None) -> None:
         """Hand in a tile."""
         with self._lock:
             self._coming.discard(tile)
             self._tiles[tile] = output
             self._bytes += output.nbytes
+            if pixels is not None:
+                self._pixels[tile] = pixels
+                self._bytes += pixels.nbytes
             self._shrink()
+
+    def pixels(self, tile: Tile) -> NDArray[np.uint8]:
+        """The slide's pixels of a pinned tile that was handed in with them."""
+        with self._lock:
+            return self._pixels[tile]
 
     def get(self, tile: Tile) -> NDArray[np.float32]:
         """A pinned tile that has been handed in."""
@@ -123,6 +141,8 @@ class TileStore:
             return
         for tile in [tile for tile in self._tiles if tile not in self._pins]:
             self._bytes -= self._tiles.pop(tile).nbytes
+            if tile in self._pixels:
+                self._bytes -= self._pixels.pop(tile).nbytes
             if self._bytes <= self._budget:
                 return
 
@@ -166,6 +186,17 @@ def split(total: NDArray[np.float32], rect: Rect, cellprob_threshold: float, whe
         inside &= field
         flow[~field] = 0
     return FlowPiece(rect, flow, inside, logit)
+
+
+def assemble_pixels(store: TileStore, lattice: TileLattice, tiles: Iterable[Tile], rect: Rect) -> NDArray[np.uint8]:
+    """The slide's pixels on `rect`, (rows, cols, 3), from its (pinned) tiles; 0 where there is none."""
+    rgb = np.zeros((rect.rows, rect.cols, 3), np.uint8)
+    for tile in tiles:
+        at = lattice.tile_rect(tile)
+        both = at.clipped(rect)
+        # Where tiles overlap they have the same pixels.
+        rgb[both.slices(rect)] = store.pixels(tile)[both.slices(at)]
+    return rgb
 
 
 @njit(cache=True, nogil=True)

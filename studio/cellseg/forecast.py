@@ -22,7 +22,7 @@ from studio.cellseg.lattice import Rect
 from studio.cellseg.networks import Network
 from studio.cellseg.peak import PeakMemory
 from studio.cellseg.pipeline import Pipeline
-from studio.cellseg.plan import BYTES_PER_PX, Plan, make_plan
+from studio.cellseg.plan import BYTES_PER_PX, TILE_BYTES_PER_PX, Plan, make_plan
 from studio.cellseg.run import Request, identity
 from studio.core.jobs import NullProgress, Progress
 from studio.core.worker import owned_cores
@@ -243,7 +243,7 @@ def _memory_mb(plan: Plan, threads: int, tiles: int) -> float:
     """Of the blocks under way and the tiles kept."""
     at_once = min(plan.blocks_at_once(threads + 1), max(1, len(plan.blocks)))
     side = max((max(core.rows, core.cols) for core in plan.blocks), default=0) + 2 * FIRST_HALO
-    kept = min(plan.cache_bytes, tiles * 12 * plan.lattice.tile_px**2)
+    kept = min(plan.cache_bytes, tiles * TILE_BYTES_PER_PX * plan.lattice.tile_px**2)
     return (at_once * side * side * BYTES_PER_PX + kept) / 1e6
 
 

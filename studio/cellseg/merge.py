@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from studio.cellseg.blocks import PART
 from studio.cellseg.cells import LOGIT_UNITS
 from studio.cellseg.lattice import Rect, WorkGrid
+from studio.cellseg.stains import UNITS
 
 _SUMS = ("area", "sum_row", "sum_col", "sum_logit")
 
@@ -21,7 +22,7 @@ class MergedCells:
     """All cells of a run; row k is cell k + 1. Sorted by name, so the numbers are a property of the slide."""
 
     cells: NDArray[np.void]
-    """PART, one row a cell."""
+    """PART, and sums of stains where they were measured; one row a cell."""
     _names: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -52,7 +53,8 @@ class MergedCells:
         high = np.stack([cells["bottom"], cells["right"]], axis=1) / grid.downscale
         box = np.concatenate([np.floor(low), np.ceil(high)], axis=1).astype(np.int64)
         box = np.clip(box - [mask.top, mask.left] * 2, 0, [mask.rows, mask.cols] * 2)
-        return {
+        stains = {name: (cells[name] / (cells["area"] * UNITS[name])).astype(np.float32) for name in _stains(cells)}
+        return stains | {
             "area_um2": (cells["area"] * grid.mpp**2).astype(np.float32),
             "bbox": box.astype(np.int32).reshape(-1, 4),
             "cell_probability": (cells["sum_logit"] / (cells["area"] * float(LOGIT_UNITS))).astype(np.float32),
@@ -69,13 +71,17 @@ def merge_parts(parts: Sequence[NDArray[np.void]]) -> MergedCells:
     first = np.flatnonzero(np.diff(names, prepend=-1)) if len(names) else np.zeros(0, np.int64)
     cells = every[first]
     if len(first) < len(every):
-        for name in _SUMS:
+        for name in (*_SUMS, *_stains(every)):
             cells[name] = np.add.reduceat(every[name], first)
         for name in ("top", "left"):
             cells[name] = np.minimum.reduceat(every[name], first)
         for name in ("bottom", "right"):
             cells[name] = np.maximum.reduceat(every[name], first)
     return MergedCells(cells, names[first])
+
+
+def _stains(parts: NDArray[np.void]) -> list[str]:
+    return [name for name in parts.dtype.names or () if name in UNITS]
 
 
 def _names(parts: NDArray[np.void]) -> NDArray[np.int64]:

@@ -14,14 +14,14 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.blocks import FIRST_HALO, BlockCells, FlowPiece, HaloTooSmall, segment_block
-from studio.cellseg.flowfield import Tile, TileInputs, TileStore, assemble
+from studio.cellseg.flowfield import Tile, TileInputs, TileStore, assemble, assemble_pixels
 from studio.cellseg.lattice import Rect
 from studio.cellseg.networks import Network
 from studio.cellseg.plan import Plan
@@ -71,6 +71,9 @@ class Finished:
 
 Harvest = Callable[[BlockCells, FlowPiece], Any]
 
+_Read = tuple[NDArray[np.float32], NDArray[np.uint8]]
+"""The network's input of a tile and the slide's pixels."""
+
 
 @dataclass(slots=True)
 class _Task:
@@ -91,12 +94,17 @@ class Pipeline:
         harvest: Harvest | None = None,
         times: StageTimes | None = None,
         store: TileStore | None = None,
+        pixels: bool = False,
     ) -> None:
-        """`store` holds tiles of earlier runs with the same network input, and keeps those of this one."""
+        """`store` holds tiles of earlier runs with the same network input, and keeps those of this one.
+
+        With `pixels` the pieces that `harvest` gets have the slide's pixels (no `store` of others then).
+        """
         self.plan = plan
         self.times = times or StageTimes()
         self.network = network
         self._harvest = harvest
+        self._pixels = pixels
         self._workers = plan.params.workers or owned_cores()
         self._inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
         self._store = TileStore(plan.cache_bytes) if store is None else store
@@ -106,7 +114,7 @@ class Pipeline:
         self._again: deque[tuple[Rect, int]] = deque()
         self._halo = FIRST_HALO
         self._slots = threading.Semaphore(plan.blocks_at_once(self._workers + 1))
-        self._to_network: queue.Queue[tuple[Tile, Future[NDArray[np.float32]]] | _Task | None] = queue.Queue()
+        self._to_network: queue.Queue[tuple[Tile, Future[_Read]] | _Task | None] = queue.Queue()
         self._done: queue.Queue[Finished | BaseException] = queue.Queue()
         self._left = 0
         self._all_done = threading.Event()
@@ -186,13 +194,13 @@ class Pipeline:
                 self._to_network.put((tile, readers.submit(self._read, tile)))
             self._to_network.put(task)
 
-    def _read(self, tile: Tile) -> NDArray[np.float32]:
+    def _read(self, tile: Tile) -> _Read:
         with self.times.measure("read"):
-            return self._inputs.read(tile)
+            return self._inputs.read_with_pixels(tile)
 
     def _run_network(self, finders: ThreadPoolExecutor) -> None:
         """Thread: tiles to the network in batches; blocks whose tiles are there to the finders."""
-        batch: list[tuple[Tile, Future[NDArray[np.float32]]]] = []
+        batch: list[tuple[Tile, Future[_Read]]] = []
         waiting: list[_Task] = []
         while not self._stop.is_set():
             try:
@@ -213,15 +221,17 @@ class Pipeline:
                 waiting.remove(task)
                 finders.submit(self._guard, self._find, task)
 
-    def _forward(self, batch: list[tuple[Tile, Future[NDArray[np.float32]]]]) -> None:
-        x = np.stack([future.result() for _, future in batch])
+    def _forward(self, batch: list[tuple[Tile, Future[_Read]]]) -> None:
+        read = [future.result() for _, future in batch]
+        x = np.stack([x for x, _ in read])
         with self.times.measure("network"):
             y = self.network.forward(x)
         self.times.count("tiles", len(batch))
         self.times.count("tiles_again", sum(tile in self._seen for tile, _ in batch))
         self._seen.update(tile for tile, _ in batch)
-        for (tile, _), output in zip(batch, y, strict=False):
-            self._store.put(tile, np.ascontiguousarray(output, dtype=np.float32))
+        for (tile, _), (_, pixels), output in zip(batch, read, y, strict=False):
+            output = np.ascontiguousarray(output, dtype=np.float32)
+            self._store.put(tile, output, pixels if self._pixels else None)
 
     def _find(self, task: _Task) -> None:
         """Pool: the cells of one block, or the block again with more halo."""
@@ -232,6 +242,9 @@ class Pipeline:
             piece = assemble(
                 self._store, plan.lattice, task.tiles, task.rect, plan.params.cellprob_threshold, plan.where
             )
+            if self._pixels:
+                rgb = assemble_pixels(self._store, plan.lattice, task.tiles, task.rect)
+                piece = replace(piece, rgb=rgb)
         self._store.unpin(task.tiles)
         self.times.count("piece_px", piece.inside.size)
         self.times.count("foreground_px", int(np.count_nonzero(piece.inside)))

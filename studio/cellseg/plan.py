@@ -25,6 +25,8 @@ _TILE_ROWS = 3
 """Rows of tiles that a row of blocks shares with its neighbours."""
 _SHARE = 0.4
 """Of the memory budget: for finished network tiles, and as much again for blocks under way."""
+TILE_BYTES_PER_PX = 15
+"""Of a finished network tile: three float32 and the slide's three bytes."""
 BYTES_PER_PX = 64
 """Peak memory of a block under way per pixel of core and halo (measured 55)."""
 
@@ -184,7 +186,7 @@ def in_order(plan: Plan, blocks: list[Rect], focus: tuple[int, int] | None) -> l
         )
     if not blocks:
         return []
-    tile_bytes = 12 * plan.lattice.tile_px**2
+    tile_bytes = TILE_BYTES_PER_PX * plan.lattice.tile_px**2
     across = -(-max(block.cols for block in blocks) // plan.lattice.stride) + 1
     strip = max(2, plan.cache_bytes // (tile_bytes * across * _TILE_ROWS))
     lefts = {left: n for n, left in enumerate(sorted({b.left for b in blocks}))}

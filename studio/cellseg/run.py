@@ -30,6 +30,7 @@ from studio.cellseg.params import SegmentParams
 from studio.cellseg.peak import PeakMemory
 from studio.cellseg.pipeline import Pipeline, StageTimes
 from studio.cellseg.plan import Plan, block_px, in_order, make_plan
+from studio.cellseg.stains import StainSums
 from studio.core.jobs import NullProgress, Progress
 from studio.errors import UsageError
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-JOURNAL_FORMAT = 1
+JOURNAL_FORMAT = 2
 
 _NO_EFFECT = ("block", "window", "batch", "workers", "memory_gb", "device", "backend")
 """Parameters that an identity names by what they amount to, or not at all."""
@@ -196,6 +197,7 @@ class _Run:
         self._peak = peak
         self._audit = Audit(plan.grid.shape)
         self._parts: dict[Rect, NDArray[np.void]] = {}
+        self._stains = StainSums.of(plan.slide)
 
     def resume(self) -> int:
         """Say what is to come and take in the blocks of earlier attempts; returns how many there are."""
@@ -247,7 +249,7 @@ class _Run:
         return len(table), shape
 
     def _through(self, cores: list[Rect], halos: dict[Rect, int]) -> Iterator[BlockData]:
-        pipeline = Pipeline(self.plan, self._network, harvest=self._keep, times=self.times)
+        pipeline = Pipeline(self.plan, self._network, harvest=self._keep, times=self.times, pixels=True)
         with contextlib.closing(pipeline.run(cores, halos, lambda: self._progress.advance(0))) as finished:
             for done in finished:
                 self._note(done.extra)
@@ -255,7 +257,7 @@ class _Run:
 
     def _keep(self, block: BlockCells, piece: FlowPiece) -> BlockData:
         """In the pipeline's threads: make a block durable, and let go of its pictures."""
-        kept = keep_block(block, piece, self.plan.grid, flows=self.plan.params.save_flows)
+        kept = keep_block(block, piece, self.plan.grid, flows=self.plan.params.save_flows, stains=self._stains)
         self._journal.write(kept)
         return replace(kept, labels=np.zeros((0, 0), np.int32), flows=None)
 

@@ -25,6 +25,7 @@ from studio.cellseg.params import SegmentParams
 from studio.cellseg.pipeline import Pipeline
 from studio.cellseg.plan import Plan, in_order, make_plan
 from studio.cellseg.run import identity
+from studio.cellseg.stains import StainSums
 from studio.core.jobs import Progress
 from studio.slide import WSI, open_slide
 
@@ -81,13 +82,14 @@ def do_blocks(progress: Progress, *, run: SharedRun, first: int, stop: int) -> i
     with _at(run, progress) as bench, contextlib.closing(bench.journal()) as journal:
         plan = bench.plan
         todo = [core for core in in_order(plan, list(plan.blocks), None)[first:stop] if core not in journal]
+        stains = StainSums.of(plan.slide)
 
         def keep(block: BlockCells, piece: FlowPiece) -> BlockData:
-            kept = keep_block(block, piece, plan.grid, flows=plan.params.save_flows)
+            kept = keep_block(block, piece, plan.grid, flows=plan.params.save_flows, stains=stains)
             journal.write(kept)
             return replace(kept, labels=np.zeros((0, 0), np.int32), flows=None)
 
-        pipeline = Pipeline(plan, bench.network, harvest=keep)
+        pipeline = Pipeline(plan, bench.network, harvest=keep, pixels=True)
         with contextlib.closing(pipeline.run(todo, {}, lambda: progress.advance(0))) as finished:
             for _ in finished:
                 progress.advance(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,12 @@ BRIGHTFIELD = ("hematoxylin_od", "eosin_od")
 FLUORESCENCE = ("mean_red", "mean_green", "mean_blue")
 """0 to 255."""
 
+UNITS = dict.fromkeys(BRIGHTFIELD, 65536.0) | dict.fromkeys(FLUORESCENCE, 1.0)
+"""Fractions of 1 that a run counts in."""
+
+_MIX = np.linalg.inv(STAINS)[:, :2]
+"""(3, 2): haematoxylin and eosin density of the optical densities of red, green and blue."""
+
 STAIN_COLUMNS = (*BRIGHTFIELD, *FLUORESCENCE)
 """Names that such columns have in cell tables."""
 
@@ -38,7 +45,7 @@ def stain_columns(segmentation: Segmentation, slide: WSI, progress: Progress) ->
     if (why := segmentation.mismatch(slide)) is not None:
         raise UsageError(f"Stains can't be measured: {why}")
     names = FLUORESCENCE if slide.is_fluorescence() else BRIGHTFIELD
-    mix = None if names is FLUORESCENCE else np.linalg.inv(STAINS)[:, :2]
+    mix = None if names is FLUORESCENCE else _MIX
     place = segmentation.geometry
     mpp = slide.require_mpp() * place.scale_x
     ids = segmentation.ids
@@ -76,6 +83,48 @@ def _fitted(rgb: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[Any]:
     import cv2
 
     return np.asarray(cv2.resize(rgb, shape[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class StainSums:
+    """Adds up, while a run goes on, what its means are made from: whole numbers, so that any cut gives the same."""
+
+    names: tuple[str, ...]
+    table: NDArray[np.int32]
+    """(3, 256, k): what a red, green or blue of that value adds to each of k sums, in units of 1 / UNITS[name]."""
+
+    @classmethod
+    def of(cls, slide: WSI) -> StainSums:
+        """Stains, or channels for fluorescence."""
+        names = FLUORESCENCE if slide.is_fluorescence() else BRIGHTFIELD
+        parts: NDArray[Any]
+        if names is FLUORESCENCE:
+            parts = np.eye(3)[:, None, :] * np.arange(256)[None, :, None]
+        else:
+            parts = _MIX[:, None, :] * OD_OF_BYTE[None, :, None]
+        return cls(names, np.rint(parts * [UNITS[name] for name in names]).astype(np.int32))
+
+    def add_to(self, parts: NDArray[np.void], labels: NDArray[np.int32], rgb: NDArray[np.uint8]) -> NDArray[np.void]:
+        """Parts of cells (row k is label k + 1) with one more field for each sum over their pixels."""
+        sums = _stain_sums(labels, rgb, self.table, len(parts))
+        out = np.zeros(len(parts), np.dtype([*parts.dtype.descr, *((name, "<i8") for name in self.names)]))
+        for name in parts.dtype.names or ():
+            out[name] = parts[name]
+        for k, name in enumerate(self.names):
+            out[name] = sums[:, k]
+        return out
+
+
+@njit(cache=True, nogil=True)
+def _stain_sums(labels, rgb, table, cells):  # type: ignore[no-untyped-def]
+    sums = np.zeros((cells, table.shape[2]), np.int64)
+    for v in range(labels.shape[0]):
+        for u in range(labels.shape[1]):
+            row = labels[v, u] - 1
+            if row >= 0:
+                for c in range(table.shape[2]):
+                    sums[row, c] += table[0, rgb[v, u, 0], c] + table[1, rgb[v, u, 1], c] + table[2, rgb[v, u, 2], c]
+    return sums
 
 
 @njit(cache=True, nogil=True)

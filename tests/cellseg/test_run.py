@@ -234,3 +234,20 @@ def test_a_slide_that_vanishes_leaves_the_journal(
     outcome = run_slide(slide, Request(dots_params, out), None, BlobNetwork())
     assert outcome.resumed_blocks > 0
     slide.close()
+
+
+def test_stains_are_measured_on_the_way(run_dots: RunDots, dots: WSI) -> None:
+    """As a plain mean over each cell's pixels, whatever the blocks it lies in."""
+    from studio.cellseg.inputs import OD_OF_BYTE, STAINS
+
+    outcome, masks = run_dots()
+    segmentation = Segmentation.load(outcome.out)
+    table = segmentation.cell_table
+    grid = outcome.plan.grid
+    rgb = dots.read_working(grid.scale, 0, 0, *masks.shape)
+    stains = OD_OF_BYTE[rgb].astype(np.float64) @ np.linalg.inv(STAINS)
+    flat = masks.ravel()
+    for k, name in enumerate(("hematoxylin_od", "eosin_od")):
+        mean = np.bincount(flat, stains[..., k].ravel())[1:] / np.bincount(flat)[1:]
+        np.testing.assert_allclose(table[name], mean, atol=1e-4)
+    segmentation.close()
