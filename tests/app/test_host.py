@@ -12,6 +12,7 @@ import pytest
 
 from studio.gui.panel import Panel, PanelSpec
 from studio.gui.registry import known_panels
+from studio.widgets import PANELS
 
 
 class Recorder(Panel):
