@@ -19,12 +19,23 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from studio.cellseg.cellvalues import CellValues
     from studio.cellseg.source import LabelSource
     from studio.slide import WSI
     from studio.slide.roi import ROI
 
-LAYERS = ("mask", "outline", "centroid", "gradxy")
+LAYERS = ("mask", "outline", "centroid", "gradxy", "cellprob")
 """Overlay layers, in drawing order and as the probe names them."""
+
+COLORMAPS = ("Viridis", "Cividis", "Magma")
+"""For values; all can be told apart by people who see few colours, and in grey."""
+
+PLAIN_FILL = ""
+FILL_BY_CELL = "#cell"
+"""Kinds of fill that are no column's name."""
+
+LINE_RGB = (1.0, 0.9, 0.0)
+"""Yellow: stands out from haematoxylin, from cyan and from black."""
 
 Rect = tuple[float, float, float, float]
 """x, y, width, height in slide pixels."""
@@ -35,6 +46,14 @@ Line = tuple[float, float, float, float]
 CompareView = Literal["b", "a", "swipe", "blink", "differences", "bare"]
 """What is shown of two segmentations: one of them, A left and B right of a divider, both in turn, what differs;
 `bare` is the slide without cells left of the divider and the cells right of it."""
+
+COMPARE_RGB = {
+    "only_a": (0.90, 0.38, 0.0),
+    "only_b": (0.0, 0.45, 0.85),
+    "changed": (0.93, 0.84, 0.10),
+    "equal": (0.55, 0.55, 0.55),
+}
+"""What became of cells that were compared; told apart by people who see few colours."""
 
 _FIT_MARGIN = 1.04
 
@@ -50,8 +69,17 @@ class OverlayStyle:
     outline: bool = False
     centroid: bool = False
     gradxy: bool = False
+    cellprob: bool = False
     black_bg: bool = True
     alpha: float = 1.0
+    fill: str = PLAIN_FILL
+    """What masks are filled by: PLAIN_FILL, FILL_BY_CELL, or a column of the cell table."""
+    colormap: str = COLORMAPS[0]
+    value_range: tuple[float, float] | None = None
+    """Values of the map's first and last colour; None: those of `Document.values`."""
+    outline_px: float = 1.75
+    """Width of outlines on a screen of ordinary density."""
+    outline_rgb: tuple[float, float, float] = LINE_RGB
 
     @property
     def layers(self) -> list[str]:
@@ -126,6 +154,8 @@ class Comparison:
     """Whether it is A's turn while blinking."""
     lookups: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None
     """What became of each cell of A and of B, by its number (`studio.cellseg.agreement`); None until it is known."""
+    selected_a: int = 0
+    """Label of the cell of A that is marked; 0 for none."""
     version: int = 0
     """Counts changes of `kept` and `lookups`."""
 
@@ -168,6 +198,10 @@ class Document:
     tool: str = ""
     """What the left mouse button does on the slide: the name of a tool of `studio.app.tools`; empty to move it."""
     comparison: Comparison = field(default_factory=Comparison)
+    values: CellValues | None = None
+    """What cells are coloured by, once it is there; of `overlay.source`."""
+    selected_cell: int = 0
+    """Label of the cell that is marked; 0 for none."""
     slide_version: int = 0
     overlay_version: int = 0
     rois_version: int = 0
@@ -195,6 +229,7 @@ class Document:
         """Show other cells, or none."""
         before, self.overlay = self.overlay, overlay
         self._close_unused(before)
+        self.values, self.selected_cell = None, 0
         self.overlay_version += 1
         self._grown.clear()
 
@@ -207,7 +242,7 @@ class Document:
     def keep(self, overlay: Overlay | None) -> None:
         """Have other cells as A of the comparison, or none."""
         before, self.comparison.kept = self.comparison.kept, overlay
-        self.comparison.lookups = None
+        self.comparison.lookups, self.comparison.selected_a = None, 0
         self.comparison.version += 1
         self._close_unused(before)
 

@@ -91,19 +91,21 @@ def _span(low: float, high: float, cell: float, count: int, ring: int) -> range:
     return range(max(0, first - ring), min(count, last + ring))
 
 
-def level_for(grids: Sequence[Grid], scale: float, rect: Rect, most: int, *, finer: bool) -> int:
+def level_for(
+    grids: Sequence[Grid], scale: float, rect: Rect, most: int, *, finer: bool, least_texel: float = 1.0
+) -> int:
     """The level to draw at `scale` slide pixels per screen pixel.
 
     With `finer` the coarsest whose pixels are no larger than the screen's, so
-    no detail is lost (pictures); without, the finest whose pixels are no
-    smaller, so that no line one pixel wide falls between two samples (labels).
+    no detail is lost (pictures); without, the finest whose pixels are at least
+    `least_texel` of the screen's, so that samples miss nothing (labels).
     Coarser yet where `rect` would take more than `most` tiles.
     """
     sizes = [math.sqrt(grid.pixel[0] * grid.pixel[1]) for grid in grids]
     if finer:
         level = max((n for n, size in enumerate(sizes) if size <= scale * _SLACK), default=0)
     else:
-        level = min((n for n, size in enumerate(sizes) if size * _SLACK >= scale), default=len(grids) - 1)
+        level = min((n for n, size in enumerate(sizes) if size * _SLACK >= scale * least_texel), default=len(grids) - 1)
     while level < len(grids) - 1 and grids[level].count(rect) > most:
         level += 1
     return level

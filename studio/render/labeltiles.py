@@ -11,10 +11,24 @@ from studio.cellseg.source import LabelSource, MaskGeometry
 from studio.render.grid import TILE_PX, Grid
 
 ID_BITS = 24
-"""A texel holds the low bits of the label, and above them which neighbours belong to another label."""
+"""A texel holds the low bits of the label, and above them how near its border is."""
 
 NEIGHBOURS = ((-1, 0), (0, 1), (1, 0), (0, -1), (-1, 1), (1, 1), (1, -1), (-1, -1))
-"""(row, column) steps of the bits from `ID_BITS` up: N, E, S, W, NE, SE, SW, NW; label.frag knows them too."""
+"""(row, column) steps of the bits from `ID_BITS` up: N, E, S, W, NE, SE, SW, NW; label.frag knows them too.
+
+The bit of a corner is set only where neither side beside it is: the line along the side covers the corner.
+"""
+
+INNER = 0x11
+"""N and NE together, which no border has: the six other bits tell how far the border is.
+
+They count quarters of a texel from 1.5, from the middle of the texel to the border, up to 15.
+"""
+
+INNER_STEPS = 4
+
+RIM_PX = 18
+"""Pixels around a tile that are read along: as far as a border can be told, and one more."""
 
 DENSE_STEPS = 2
 """A texel of a dense level tells how much of this many finer levels' pixels under it is cell."""
@@ -59,7 +73,10 @@ def level_count(source: LabelSource, dense_from: int) -> int:
 
 
 def read_dense_tile(source: LabelSource, grid: Grid, level: int, col: int, row: int) -> NDArray[np.uint32] | None:
-    """How much of each texel is cell, 0 to 255 where a packed label has its neighbours; None where all is bare."""
+    """How much of each texel is cell, 0 to 255 where a packed label has its neighbours; None where all is bare.
+
+    The label is that of one of the cells there, whose colour stands for all.
+    """
     width, height = grid.tile_size(col, row)
     step, finer = 1 << DENSE_STEPS, level - DENSE_STEPS
     window = source.read_labels(finer, row * TILE_PX * step, col * TILE_PX * step, height * step, width * step)
@@ -70,28 +87,25 @@ def read_dense_tile(source: LabelSource, grid: Grid, level: int, col: int, row: 
     rows = reduce(np.add, (cells[n::step] for n in range(step)))
     count = reduce(np.add, (rows[:, n::step] for n in range(step))).astype(np.uint32)
     cover: NDArray[np.uint32] = (count * np.uint32(255) // np.uint32(step * step)) << np.uint32(ID_BITS)
-    return cover
+    tallest = reduce(np.maximum, (window[n::step] for n in range(step)))
+    one = reduce(np.maximum, (tallest[:, n::step] for n in range(step)))
+    return cover | one & _ID_MASK
 
 
 def read_label_tile(source: LabelSource, grid: Grid, level: int, col: int, row: int) -> NDArray[np.uint32] | None:
     """Packed labels (h, w) of a tile, or None where it holds no cell."""
     width, height = grid.tile_size(col, row)
-    window = source.read_labels(level, row * TILE_PX - 1, col * TILE_PX - 1, height + 2, width + 2)
-    if not window[1:-1, 1:-1].any():
+    top, left = row * TILE_PX - RIM_PX, col * TILE_PX - RIM_PX
+    window = source.read_labels(level, top, left, height + 2 * RIM_PX, width + 2 * RIM_PX)
+    if not window[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX].any():
         return None
-    return pack_labels(window)
+    return pack_labels(window, RIM_PX)
 
 
-def pack_labels(window: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Labels of a window with a border of one pixel, (h + 2, w + 2), to packed texels (h, w); background is 0."""
-    core = window[1:-1, 1:-1]
-    height, width = core.shape
-    flags = np.zeros(core.shape, np.uint8)
-    differs = np.empty(core.shape, np.bool_)
-    for bit, (dy, dx) in enumerate(NEIGHBOURS):
-        np.not_equal(core, window[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width], out=differs)
-        flags |= differs.view(np.uint8) << np.uint8(bit)
-    packed = flags.astype(np.uint32) << np.uint32(ID_BITS)
+def pack_labels(window: NDArray[np.uint32], rim: int) -> NDArray[np.uint32]:
+    """Labels of a window with a rim, (h + 2 rim, w + 2 rim), to packed texels (h, w); background is 0."""
+    core = window[rim:-rim, rim:-rim]
+    packed = _border_bytes(window, rim).astype(np.uint32) << np.uint32(ID_BITS)
     low = core & _ID_MASK
     if int(core.max()) > int(_ID_MASK):
         # An id whose low bits are all 0 would look like background.
@@ -99,6 +113,35 @@ def pack_labels(window: NDArray[np.uint32]) -> NDArray[np.uint32]:
     packed |= low
     packed[core == 0] = 0
     return packed
+
+
+def _border_bytes(window: NDArray[np.uint32], rim: int) -> NDArray[np.uint8]:
+    """(h, w): which neighbours differ, or where none does, how far the border is."""
+    import cv2
+
+    flags = _neighbour_bits(window)
+    # All eight neighbours are looked at, so a border has no gap that a distance could slip through.
+    away = cv2.distanceTransform((flags == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    inside = slice(rim - 1, 1 - rim or None)
+    flags, away = flags[inside, inside], away[inside, inside]
+    steps = ((np.clip(away, 1, RIM_PX - 2) - 1) * INNER_STEPS + 0.5).astype(np.uint8)
+    inner: NDArray[np.uint8] = np.uint8(INNER) | (steps & 7) << 1 | steps >> 3 << 5
+    return np.where(flags == 0, inner, flags)
+
+
+def _neighbour_bits(window: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """(H - 2, W - 2): the bits of NEIGHBOURS of each pixel that has all eight."""
+    height, width = window.shape[0] - 2, window.shape[1] - 2
+    core = window[1:-1, 1:-1]
+    flags = np.zeros(core.shape, np.uint8)
+    differs = np.empty(core.shape, np.bool_)
+    for bit, (dy, dx) in enumerate(NEIGHBOURS):
+        np.not_equal(core, window[1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width], out=differs)
+        flags |= differs.view(np.uint8) << np.uint8(bit)
+    # The corners between two sides: NE lies between N and E, one place further each.
+    sides = flags & np.uint8(15)
+    covered: NDArray[np.uint8] = (sides | sides >> np.uint8(1) | sides << np.uint8(3) & np.uint8(8)) << np.uint8(4)
+    return flags & ~covered
 
 
 def read_flow_tile(source: LabelSource, grid: Grid, level: int, col: int, row: int) -> NDArray[np.uint8] | None:
@@ -118,4 +161,6 @@ def encode_flow(flow: NDArray[np.float16]) -> NDArray[np.uint8]:
     out = np.full((*flow.shape[:2], 4), 255, np.uint8)
     out[..., :2] = np.clip(values[..., :2] * _FLOW_STEPS + 128.5, 1.0, 255.0)
     out[..., 2] = 255.0 / (1.0 + np.exp(-np.clip(values[..., 2], -20.0, 20.0))) + 0.5
+    # Outside the foreground nothing is kept, which is not a probability of a half.
+    out[..., 2][~flow.any(axis=2)] = 0
     return out

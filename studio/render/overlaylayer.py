@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from studio.cellseg.source import LabelSource
 from studio.document import OverlayStyle, View
+from studio.render.cellcolours import MARK_PX, CellColours
+from studio.render.colormaps import PROBABILITY_MAP
 from studio.render.gl import GL
-from studio.render.grid import TILE_PX, Grid, Rect, TileKey, common, tiles_in
+from studio.render.grid import TILE_PX, Grid, Rect, TileKey, common, level_for, tiles_in
 from studio.render.labeltiles import (
+    ID_BITS,
     dense_level,
     level_count,
     overlay_grids,
@@ -22,33 +25,27 @@ from studio.render.labeltiles import (
 )
 from studio.render.loader import Check
 from studio.render.pool import R32UI, RGBA8, Format, Tile, TilePool
-from studio.render.program import Program, ProgramCache
+from studio.render.program import ProgramCache
 from studio.render.quads import QuadBatch, Quads
 from studio.render.tilelayer import TileLayer
 
-LABEL_BYTES = 128 << 20
-"""Graphics memory for label tiles; a 4K screen takes 50 MiB at most."""
+LABEL_BYTES = 192 << 20
+"""Graphics memory for label tiles; a 4K screen takes 120 MiB at most."""
 
 FLOW_BYTES = 96 << 20
 
-FILL_RGB = (0.0, 1.0, 1.0)
-"""Cyan, as users of Cellpose viewers know it."""
-
-LINE_RGB = (1.0, 0.9, 0.0)
-"""Yellow: stands out from haematoxylin, from cyan and from black."""
-
-LINE_PX = 1.75
-"""Width of outlines on a screen of ordinary density."""
-
 ReadTile = Callable[[LabelSource, Grid, int, int, int], "NDArray[Any] | None"]
 
+_LEAST_TEXEL = 0.6
+"""Of a screen pixel. Edges are as exact as the screen then, and lines as wide as asked for: texels know how far the
+next border is. Finer ones would take more memory to show the same."""
+
 _NEVER = 1 << 30
+_ID_MASK = (1 << ID_BITS) - 1
 
 
 class OverlayTiles(TileLayer):
     """Tiles of labels or flow, of a pyramid of exact halves. Each place in view is drawn once: it is blended."""
-
-    finer = False
 
     def __init__(self, kind: str, form: Format, budget_bytes: int, spare: NDArray[Any], read_tile: ReadTile) -> None:
         super().__init__(kind, TilePool(form, budget_bytes, spare))
@@ -112,6 +109,13 @@ class OverlayTiles(TileLayer):
         grid = self.grids[key.level]
         quads.add(key, Tile(TilePool.SPARE, 0), grid, common(grid.tile_rect(key.col, key.row), self.grids[0].rect))
 
+    def _level_at(self, scale: float, most: int) -> int:
+        level = level_for(self.grids, scale, self._rect, most, finer=False, least_texel=_LEAST_TEXEL)
+        if level < self._dense_from:
+            return level
+        # Shares of cell are means: taken from finer texels than the screen's they would only be noisier.
+        return max(self._dense_from, level_for(self.grids, scale, self._rect, most, finer=False))
+
     def _cover(self) -> list[TileKey]:
         # The coarsest level is one tile, but for sources that end their pyramid early.
         single = (level for level, grid in enumerate(self.grids) if grid.shape == (1, 1))
@@ -121,11 +125,14 @@ class OverlayTiles(TileLayer):
 class OverlayLayer:
     """All of an overlay but its centroids. Styles are shader variants: switching uploads nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        """`name` tells its tiles from those of another overlay."""
         empty = np.zeros((TILE_PX, TILE_PX), np.uint32)
         still = np.full((TILE_PX, TILE_PX, 4), 128, np.uint8)
-        self.labels = OverlayTiles("labels", R32UI, LABEL_BYTES, empty, read_label_tile)
-        self.flow = OverlayTiles("flow", RGBA8, FLOW_BYTES, still, read_flow_tile)
+        still[..., 2] = 0
+        self.labels = OverlayTiles(f"{name}labels", R32UI, LABEL_BYTES, empty, read_label_tile)
+        self.flow = OverlayTiles(f"{name}flow", RGBA8, FLOW_BYTES, still, read_flow_tile)
+        self.colours = CellColours()
         self._has_flows = False
 
     @property
@@ -154,14 +161,15 @@ class OverlayLayer:
         for layer in self.layers:
             layer.hide()
 
-    def needed(self, style: OverlayStyle) -> list[OverlayTiles]:
-        """The kinds of tiles that a style draws."""
-        gradxy = style.gradxy and self._has_flows
-        if not self.labels.grids or style.alpha <= 0 or not (style.mask or style.outline or style.centroid or gradxy):
+    def needed(self, style: OverlayStyle, selected: int = 0) -> list[OverlayTiles]:
+        """The kinds of tiles that a style draws, with a cell marked or none (0)."""
+        flow = (style.gradxy or style.cellprob) and self._has_flows
+        anything = style.mask or style.outline or style.centroid or flow or selected
+        if not self.labels.grids or style.alpha <= 0 or not anything:
             return []
-        # The fill gives way to gradXY; the black behind centroids is drawn with label tiles.
-        labels = style.outline or (not gradxy and (style.mask or style.black_bg))
-        return [layer for layer, on in ((self.labels, labels), (self.flow, gradxy)) if on]
+        # The fill gives way to what the network says; the black behind centroids is drawn with label tiles.
+        labels = style.outline or selected or (not flow and (style.mask or style.black_bg))
+        return [layer for layer, on in ((self.labels, labels), (self.flow, flow)) if on]
 
     def hides_slide(self, view: View, style: OverlayStyle) -> bool:
         """Whether nothing of the slide can be seen behind."""
@@ -171,38 +179,60 @@ class OverlayLayer:
         left, top, right, bottom = self.labels.grids[0].rect
         return left <= x and top <= y and x + width <= right and y + height <= bottom
 
-    def draw(self, view: View, style: OverlayStyle, programs: ProgramCache, batch: QuadBatch, ratio: float) -> None:
-        """Blend the cells over what is there. `ratio` is framebuffer pixels to a unit of line width."""
-        needed = self.needed(style)
+    def draw(
+        self, view: View, style: OverlayStyle, selected: int, programs: ProgramCache, batch: QuadBatch, ratio: float
+    ) -> None:
+        """Blend the cells over what is there, one of them marked (0: none).
+
+        `ratio` is framebuffer pixels to a unit of line width.
+        """
+        needed = self.needed(style, selected)
         GL.glBlendFunc(GL.GL_ONE, GL.GL_ONE_MINUS_SRC_ALPHA)
+        black = style.black_bg
         if self.flow in needed:
-            program = programs.get("tile.vert", "flow.frag")
-            program.use()
-            GL.glUniform1i(program.place("u_flow"), 0)
-            GL.glUniform1f(program.place("u_alpha"), style.alpha)
-            GL.glUniform1f(program.place("u_black"), float(style.black_bg))
-            batch.draw(self.flow.quads(), view, self.flow.pool)
-        if self.labels in needed:
-            under_flow = self.flow in needed
-            mask, black = style.mask and not under_flow, style.black_bg and not under_flow
-            names = [name for name, on in (("MASK", mask), ("OUTLINE", style.outline)) if on]
-            quads = self.labels.quads()
-            for order, variant in enumerate((names, ["DENSE", *names])):
-                program = programs.get("tile.vert", "label.frag", variant)
+            quads = self.flow.quads()
+            for variant in (name for name, on in (("PROBABILITY", style.cellprob), ("FLOW", style.gradxy)) if on):
+                program = programs.get("tile.vert", "flow.frag", [variant])
                 program.use()
-                _set_colours(program, style, black=black)
-                GL.glUniform1f(program.place("u_width"), LINE_PX * ratio)
-                batch.draw(quads.of_order(order), view, self.labels.pool)
+                GL.glUniform1i(program.place("u_flow"), 0)
+                GL.glUniform1f(program.place("u_alpha"), style.alpha)
+                GL.glUniform1f(program.place("u_black"), float(black))
+                self.colours.maps.bind(program, PROBABILITY_MAP)
+                batch.draw(quads, view, self.flow.pool)
+                # One black background is enough; the next layer lies on the first.
+                black = False
+        if self.labels in needed:
+            background = style.black_bg and self.flow not in needed and (style.mask or style.outline or style.centroid)
+            self._draw_labels(view, style, selected, programs, batch, ratio, black=background)
+        self.colours.release()
+
+    def _draw_labels(
+        self,
+        view: View,
+        style: OverlayStyle,
+        selected: int,
+        programs: ProgramCache,
+        batch: QuadBatch,
+        ratio: float,
+        *,
+        black: bool,
+    ) -> None:
+        mask = style.mask and not ((style.gradxy or style.cellprob) and self._has_flows)
+        names = [name for name, on in (("MASK", mask), ("OUTLINE", style.outline), ("SELECTED", selected)) if on]
+        names += self.colours.variant(style) if mask else []
+        quads = self.labels.quads()
+        for order, variant in enumerate((names, ["DENSE", *names])):
+            program = programs.get("tile.vert", "label.frag", variant)
+            program.use()
+            self.colours.bind(program, style)
+            GL.glUniform4f(program.place("u_background"), 0.0, 0.0, 0.0, style.alpha if black else 0.0)
+            GL.glUniform1f(program.place("u_width"), style.outline_px * ratio)
+            GL.glUniform1f(program.place("u_mark_width"), max(MARK_PX, style.outline_px + 1) * ratio)
+            GL.glUniform1ui(program.place("u_selected"), selected & _ID_MASK)
+            batch.draw(quads.of_order(order), view, self.labels.pool)
 
     def close(self) -> None:
-        """Free all tiles."""
+        """Free all tiles and colours."""
         for layer in self.layers:
             layer.close()
-
-
-def _set_colours(program: Program, style: OverlayStyle, *, black: bool) -> None:
-    alpha = style.alpha
-    GL.glUniform1i(program.place("u_labels"), 0)
-    GL.glUniform4f(program.place("u_background"), 0.0, 0.0, 0.0, alpha if black else 0.0)
-    GL.glUniform4f(program.place("u_fill"), *(part * alpha for part in FILL_RGB), alpha)
-    GL.glUniform4f(program.place("u_line"), *(part * alpha for part in LINE_RGB), alpha)
+        self.colours.close()

@@ -53,6 +53,11 @@ class PointLayer:
         self._density: int = GL.glGenTextures(1)
 
     @property
+    def wanted(self) -> bool:
+        """Whether there are cells whose dots could be drawn."""
+        return self._source is not None
+
+    @property
     def ready(self) -> bool:
         """Whether the dots of the newest state can be drawn."""
         return self._fresh

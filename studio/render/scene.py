@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from studio.cellseg.source import LabelSource
 from studio.document import Document
+from studio.render.compare import CellLayers, CompareLayer, cell_px
 from studio.render.gl import GL, pointer
 from studio.render.grid import Rect, TileKey
-from studio.render.labeltiles import CELL_PX
 from studio.render.loader import Loaded, Request, TileLoader
 from studio.render.overlaylayer import OverlayLayer
 from studio.render.points import PointLayer
@@ -54,6 +54,7 @@ class Scene:
         self._slide = SlideLayer()
         self._overlay = OverlayLayer()
         self._points = PointLayer()
+        self._compare = CompareLayer()
         self._linear, self._nearest = _sampler(GL.GL_LINEAR), _sampler(GL.GL_NEAREST)
         self._minimap = 0
         self._stamps = itertools.count(1)
@@ -79,7 +80,8 @@ class Scene:
     @property
     def settled(self) -> bool:
         """Whether nothing is being read or waits to be, not even ahead of need."""
-        return self._loader.idle and not self._points.arriving
+        arriving = self._points.arriving or self._compare.kept.points.arriving
+        return self._loader.idle and not arriving and not self._overlay.colours.arriving
 
     def update(self, document: Document) -> bool:
         """Follow the document and take in what was read.
@@ -88,13 +90,20 @@ class Scene:
         """
         new = self._follow_slide(document)
         new |= self._follow_overlay(document)
+        new |= self._compare.follow(document.comparison, next(self._stamps))
+        self._overlay.colours.show(document.values)
         look = _look(document, self.pixel_ratio)
         new |= look != self._look_seen
         taken, changed = self._take()
         if new or taken:
             self._look_seen = look
             self._plan(document)
-        if self._points.arriving or self._loader.waiting:
+        if (
+            self._points.arriving
+            or self._compare.kept.points.arriving
+            or self._overlay.colours.arriving
+            or self._loader.waiting
+        ):
             # What this frame had no room for needs another one, even if nothing else happens.
             self.wake()
         wanted, ready = self._tiles
@@ -112,19 +121,42 @@ class Scene:
         GL.glDisable(GL.GL_DEPTH_TEST)
         GL.glDisable(GL.GL_CULL_FACE)
         GL.glDisable(GL.GL_BLEND)
-        overlaid = document.overlay is not None and document.slide is not None
-        self._clear(document, (left, bottom, *view.viewport))
-        if self._slide.grids and not (overlaid and self._overlay.hides_slide(view, style)):
+        area = (left, bottom, *view.viewport)
+        self._clear(document, area)
+        if self._slide.grids and not self._hides_slide(document):
             sampler = self._nearest if 1 / view.scale >= NEAREST_FROM else self._linear
             self._slide.draw(view, document.look, self._programs, self._batch, sampler)
-        if overlaid:
+        if document.slide is not None and (document.overlay is not None or document.comparison.kept is not None):
             GL.glEnable(GL.GL_BLEND)
-            self._overlay.draw(view, style, self._programs, self._batch, self.pixel_ratio)
-            if style.centroid:
-                self._points.draw(view, style.alpha, self._programs, self.pixel_ratio)
+            self._draw_cells(document, area)
             GL.glDisable(GL.GL_BLEND)
         GL.glDisable(GL.GL_SCISSOR_TEST)
         GL.glUseProgram(0)
+
+    def _hides_slide(self, document: Document) -> bool:
+        """Whether nothing of the slide can be seen behind cells."""
+        comparison = document.comparison
+        if document.slide is None or comparison.view == "bare" or self._compare.differs(comparison):
+            return False
+        shown = self._compare.shown(comparison, self._cells)
+        return all(cells.overlay.hides_slide(document.view, document.style) for cells in shown)
+
+    def _draw_cells(self, document: Document, area: tuple[int, int, int, int]) -> None:
+        view, style, comparison = document.view, document.style, document.comparison
+        if self._compare.differs(comparison):
+            self._compare.draw_differences(document, self._cells, self._programs, self._batch, self.pixel_ratio)
+            return
+        for part, cells in self._compare.parts(comparison, self._cells, area):
+            GL.glScissor(*part)
+            selected = document.selected_cell if cells.overlay is self._overlay else comparison.selected_a
+            cells.overlay.draw(view, style, selected, self._programs, self._batch, self.pixel_ratio)
+            if style.centroid:
+                cells.points.draw(view, style.alpha, self._programs, self.pixel_ratio)
+
+    @property
+    def _cells(self) -> CellLayers:
+        """What draws the cells shown: B of a comparison."""
+        return CellLayers(self._overlay, self._points)
 
     def minimap(self, document: Document) -> int | None:
         """Texture of the whole slide, RGBA8 with its top row first; None until it was read."""
@@ -140,6 +172,7 @@ class Scene:
         self._slide.close()
         self._overlay.close()
         self._points.close()
+        self._compare.close()
         GL.glDeleteSamplers(2, [self._linear, self._nearest])
         self._drop_minimap()
         self._tiles = (0, 0)
@@ -169,15 +202,16 @@ class Scene:
             stamp, same = next(self._stamps), source is before[1]
             grown = document.grown_since(before[0]) if same else None
             changed = None if grown is None else [(x, y, x + w, y + h) for x, y, w, h in grown]
-            self._overlay.show(source, stamp, _cell_px(document), same=same, changed=changed)
+            self._overlay.show(source, stamp, cell_px(document.overlay), same=same, changed=changed)
             self._points.show(source, stamp, same=same)
         return True
 
     def _take(self) -> tuple[bool, bool]:
         """Upload what was read, within a frame's budget. Whether there was anything, and whether it shows."""
         until, room = time.perf_counter() + UPLOAD_S, UPLOAD_BYTES
-        taken = self._points.arriving
-        changed = self._points.upload()
+        taken = self._points.arriving or self._compare.kept.points.arriving
+        changed = self._points.upload() | self._compare.kept.points.upload()
+        changed |= self._overlay.colours.upload()
         while room > 0 and time.perf_counter() < until and (loaded := self._loader.take()) is not None:
             taken = True
             changed |= self._apply(loaded)
@@ -187,8 +221,9 @@ class Scene:
     def _apply(self, loaded: Loaded) -> bool:
         stamp, name = loaded.key
         if not isinstance(name, TileKey):
-            self._points.take(stamp, loaded)
-            return self._points.upload()
+            for points in (self._points, self._compare.kept.points):
+                points.take(stamp, loaded)
+            return self._points.upload() | self._compare.kept.points.upload()
         layer = next(layer for layer in self._all if layer.kind == name.kind)
         changed = layer.take(stamp, name, loaded)
         if layer is self._slide and not self._minimap and self._slide.overview is not None:
@@ -197,15 +232,15 @@ class Scene:
 
     @property
     def _all(self) -> tuple[TileLayer, ...]:
-        return (self._slide, *self._overlay.layers)
+        return (self._slide, *self._overlay.layers, *self._compare.kept.overlay.layers)
 
     def _plan(self, document: Document) -> None:
         """Hand the loader one list: cheap covers, what is in view from its middle out, dear covers, then the rest."""
         view, style = document.view, document.style
         layers: list[TileLayer] = [self._slide] if self._slide.grids else []
-        dots = bool(layers) and document.overlay is not None and style.centroid and style.alpha > 0
-        if layers and document.overlay is not None:
-            layers += self._overlay.needed(style)
+        shown = self._compare.shown(document.comparison, self._cells) if layers else []
+        layers += self._compare.tiles_of(shown, document)
+        dots = [cells.points for cells in shown if cells.points.wanted and style.centroid and style.alpha > 0]
         near: list[tuple[float, Request]] = []
         first: list[Request] = []
         later: list[Request] = []
@@ -220,11 +255,10 @@ class Scene:
             (first if cheap else later).extend(covers)
             ahead += [layer.request(key, urgent=False) for key in layer.missing(layer.ahead)]
         near.sort(key=lambda item: item[0])
-        points = self._points.request() if dots else None
-        in_view = [request for _, request in near] + ([points] if points is not None else [])
-        self._loader.want([*first, *in_view, *later, *ahead])
+        points = [request for layer in dots if (request := layer.request()) is not None]
+        self._loader.want([*first, *(request for _, request in near), *points, *later, *ahead])
         wanted = sum(len(layer.visible) for layer in layers)
-        self._tiles = (wanted + dots, wanted - len(near) + (dots and self._points.ready))
+        self._tiles = (wanted + len(dots), wanted - len(near) + sum(layer.ready for layer in dots))
 
     def _clear(self, document: Document, area: tuple[int, int, int, int]) -> None:
         """Paint what lies around the slide, and the bare slide."""
@@ -262,19 +296,13 @@ class Scene:
 
 def _look(document: Document, ratio: float) -> tuple[Any, ...]:
     """All that the picture depends on besides slide and cells."""
-    view, style = document.view, document.style
+    view, style, comparison = document.view, document.style, document.comparison
     return (
+        *(comparison.view, comparison.split, comparison.blink_a, comparison.selected_a),
         *(view.center_x, view.center_y, view.scale, view.viewport, view.offset, ratio, document.look),
-        *(*style.layers, style.black_bg, style.alpha),
+        *(*style.layers, style.black_bg, style.alpha, style.fill, style.colormap, style.value_range),
+        *(style.outline_px, style.outline_rgb, document.selected_cell, document.values is None),
     )
-
-
-def _cell_px(document: Document) -> float:
-    """Diameter of a cell in mask pixels, as far as the overlay tells."""
-    overlay = document.overlay
-    if overlay is None or overlay.params is None or not overlay.source.geometry.mpp:
-        return CELL_PX
-    return overlay.params.diam_um / overlay.source.geometry.mpp
 
 
 def _pixels_of(rect: Rect, document: Document, area: tuple[int, int, int, int]) -> tuple[int, int, int, int] | None:

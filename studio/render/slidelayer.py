@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from studio.document import View
 from studio.render.gl import GL
-from studio.render.grid import Rect, TileKey, common, tiles_in
+from studio.render.grid import Rect, TileKey, common, level_for, tiles_in
 from studio.render.loader import Check, Loaded
 from studio.render.pool import RGBA8, TilePool
 from studio.render.program import ProgramCache
@@ -34,8 +34,6 @@ _DEAR = 16
 
 class SlideLayer(TileLayer):
     """Tiles of the slide. Where one is missing, coarser or finer ones stand in for it."""
-
-    finer = True
 
     def __init__(self) -> None:
         super().__init__("slide", TilePool(RGBA8, BUDGET_BYTES, _opaque(error_pattern())))
@@ -128,6 +126,9 @@ class SlideLayer(TileLayer):
                 else:
                     full = False
         return full
+
+    def _level_at(self, scale: float, most: int) -> int:
+        return level_for(self.grids, scale, self._rect, most, finer=True)
 
     def _cover(self) -> list[TileKey]:
         assert self._pyramid is not None

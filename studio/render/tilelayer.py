@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from studio.document import View
-from studio.render.grid import Grid, Rect, TileKey, common, distance, level_for, meets, rect_of, tiles_in
+from studio.render.grid import Grid, Rect, TileKey, common, distance, meets, rect_of, tiles_in
 from studio.render.loader import Check, Loaded, Request
 from studio.render.pool import TilePool
 from studio.render.quads import Quads
@@ -26,9 +26,6 @@ _RIM_PX = 32
 
 class TileLayer:
     """Base of the slide's and the overlay's tiles. Main thread. Owns its pool."""
-
-    finer: bool
-    """See `level_for`."""
 
     def __init__(self, kind: str, pool: TilePool) -> None:
         self.kind = kind
@@ -79,7 +76,7 @@ class TileLayer:
         self._rect = rect_of(view)
         centre = (view.center_x, view.center_y)
         # A quarter of the room is left for stand-ins and for what may come into view next.
-        self.level = level_for(self.grids, view.scale, self._rect, self.pool.capacity * 3 // 4, finer=self.finer)
+        self.level = self._level_at(view.scale, self.pool.capacity * 3 // 4)
         self.visible = self._nearest_first(tiles_in(self.kind, self.grids, self.level, self._rect), centre)
         self.cover = self._cover()
         seen = {*self.visible, *self.cover}
@@ -117,6 +114,10 @@ class TileLayer:
     def close(self) -> None:
         """Free the tiles."""
         self.pool.close()
+
+    def _level_at(self, scale: float, most: int) -> int:
+        """The level to draw at a scale, of which at most so many tiles may be in view; see `level_for`."""
+        raise NotImplementedError
 
     def _cover(self) -> list[TileKey]:
         """Keys of the tiles that show the whole picture."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry
-from studio.document import Document, Overlay, View
+from studio.document import LAYERS, PLAIN_FILL, Document, Overlay, View
 from studio.errors import SlideError
 from studio.render.grid import TILE_PX
 from studio.render.offscreen import Offscreen
@@ -91,7 +91,8 @@ class Stage:
         """Put the view's middle at a slide point, and set the style: what isn't named is off."""
         view = self.document.view
         view.center_x, view.center_y, view.scale = x, y, scale
-        wanted = {"mask": False, "outline": False, "centroid": False, "gradxy": False, "black_bg": False, "alpha": 1.0}
+        off = dict.fromkeys((*LAYERS, "black_bg"), False)
+        wanted = {**off, "alpha": 1.0, "fill": PLAIN_FILL}
         for name, value in {**wanted, **style}.items():
             setattr(self.document.style, name, value)
 

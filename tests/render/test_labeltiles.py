@@ -8,7 +8,9 @@ import pytest
 from studio.render.grid import Grid
 from studio.render.labeltiles import (
     ID_BITS,
+    INNER,
     NEIGHBOURS,
+    RIM_PX,
     dense_level,
     encode_flow,
     level_count,
@@ -25,17 +27,34 @@ def ids(packed: np.ndarray) -> np.ndarray:
     return packed & ((1 << ID_BITS) - 1)
 
 
-def test_every_neighbour_has_its_bit() -> None:
-    window = np.pad(cell_labels(40, 50, seed=3, radius=6), 1)
-    packed = pack_labels(window)
-    core = window[1:-1, 1:-1]
-    assert np.array_equal(ids(packed), core)
-    for row in range(40):
-        for col in range(50):
-            bits = [
-                bool(core[row, col]) and window[row + 1 + dy, col + 1 + dx] != core[row, col] for dy, dx in NEIGHBOURS
-            ]
-            assert packed[row, col] >> ID_BITS == sum(bit << n for n, bit in enumerate(bits))
+CORNERS = {4: (0, 1), 5: (1, 2), 6: (2, 3), 7: (3, 0)}
+"""Bit of a corner: bits of the sides beside it."""
+
+
+def test_texels_at_a_border_know_their_neighbours_and_others_how_far_it_is() -> None:
+    labels = cell_labels(60, 70, seed=3, radius=16)
+    packed = pack_labels(np.pad(labels, RIM_PX), RIM_PX)
+    assert np.array_equal(ids(packed), labels)
+    window = np.pad(labels, 1)
+    far = np.argwhere(np.ones_like(window))
+    inner = 0
+    for row, col in np.argwhere(labels):
+        here = labels[row, col]
+        bits = [window[row + 1 + dy, col + 1 + dx] != here for dy, dx in NEIGHBOURS]
+        byte = int(packed[row, col] >> ID_BITS)
+        if any(bits):
+            for corner, sides in CORNERS.items():
+                bits[corner] &= not any(bits[side] for side in sides)
+            assert byte == sum(bit << n for n, bit in enumerate(bits))
+            continue
+        inner += 1
+        assert byte & INNER == INNER
+        told = 1.5 + ((byte >> 1 & 7) | byte >> 5 << 3) / 4
+        others = far[window.ravel() != here] - 1
+        true = np.hypot(*(others - (row, col)).T).min() - 0.5
+        # Straight and slanted steps aren't weighed quite alike.
+        assert told == pytest.approx(min(true, 16.5), abs=0.75)
+    assert inner > 300
 
 
 def test_tiles_know_what_lies_beyond_them() -> None:
@@ -51,12 +70,14 @@ def test_tiles_know_what_lies_beyond_them() -> None:
     assert tiles[1][2] is None
     assert tiles[0][0] is not None
     assert tiles[0][0].shape == (512, 512)
-    whole = pack_labels(np.pad(labels, 1))
+    whole = pack_labels(np.pad(labels, RIM_PX), RIM_PX)
     for row in range(2):
         for col in range(2):
             part = whole[row * 512 : row * 512 + 512, col * 512 : col * 512 + 512]
             assert np.array_equal(tiles[row][col], part)
-    assert whole[511, 511] == 5
+    # Far inside of a cell on both sides.
+    assert ids(whole[511:513, 511:513]).tolist() == [[5, 5], [5, 5]]
+    assert (whole[511:513, 511:513] >> ID_BITS & INNER == INNER).all()
     assert whole[105, 511] >> ID_BITS & 2
 
 
@@ -92,15 +113,19 @@ def test_dense_tiles_tell_how_much_of_a_texel_is_cell() -> None:
         assert tile is not None
         assert tile.shape == share.shape == grid.tile_size(col, row)[::-1]
         assert np.abs((tile >> ID_BITS) / 255 - share).max() < 1 / 255
+        blocks = part.reshape(height, 4, width, 4)
+        assert ((blocks == ids(tile)[:, None, :, None]).any(axis=(1, 3)) | (share == 0)).all()
+        assert (ids(tile) > 0).tolist() == (share > 0).tolist()
     assert read_dense_tile(source_of(np.zeros((64, 64), np.uint32)), Grid((16, 16), (4.0, 4.0)), 2, 0, 0) is None
 
 
 def test_ids_beyond_the_bits_never_look_like_background() -> None:
     window = np.zeros((3, 5), np.uint32)
     window[1, 1:4] = [1 << ID_BITS, (1 << ID_BITS) + 9, 3 << ID_BITS]
-    packed = pack_labels(window)
+    packed = pack_labels(window, 1)
     assert ids(packed).tolist() == [[1, 9, 1]]
-    assert (packed >> ID_BITS).tolist() == [[255, 255, 255]]
+    # Sides on all four, which leaves no corner.
+    assert (packed >> ID_BITS).tolist() == [[15, 15, 15]]
 
 
 def test_flow_bytes() -> None:
@@ -111,7 +136,9 @@ def test_flow_bytes() -> None:
     coded = encode_flow(flow)
     assert coded[0, :, 0].tolist() == [128, 255, 1, 192, 255]
     assert coded[0, :, 1].tolist() == [128, 128, 160, 65, 1]
-    assert coded[0, :, 2].tolist() == pytest.approx([128, 255, 0, 186, 255], abs=1)
+    # Nothing is kept outside the foreground, and that is no probability of a half.
+    assert encode_flow(np.zeros((1, 1, 3), np.float16))[0, 0].tolist() == [128, 128, 0, 255]
+    assert coded[0, :, 2].tolist() == pytest.approx([0, 255, 0, 186, 255], abs=1)
 
 
 def test_tiles_without_flow_take_no_memory() -> None:

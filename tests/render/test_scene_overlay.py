@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from studio.cellseg.memory import ArraySource
+from studio.document import LINE_RGB, OverlayStyle
 from studio.errors import ResultFileError
 from studio.render import points as points_module
-from studio.render.overlaylayer import FILL_RGB, LINE_PX, LINE_RGB
+from studio.render.cellcolours import FILL_RGB
 from tests.render.pictures import ArraySlide, Stage, cell_labels, flat_slide, nearest, positions, slide_of, source_of
 
 FILL, LINE = (np.array(rgb) * 255 for rgb in (FILL_RGB, LINE_RGB))
 GREEN = np.array(points_module.RGB) * 255
+LINE_PX = OverlayStyle().outline_px
 PAPER = 160
 
 
@@ -85,32 +87,54 @@ def test_from_far_away_cells_are_shown_by_how_much_they_cover(staged: Stage, sty
     assert left.std(axis=(0, 1)).max() < 0.5 * sampled.std(axis=(0, 1)).max()
 
 
-def outlined(source: ArraySource, staged: Stage, level: int) -> np.ndarray:
-    """Pixels of the picture within a line's width of another label, by looking around each of them."""
+def border_distance(source: ArraySource, staged: Stage, level: int) -> tuple[np.ndarray, np.ndarray]:
+    """Screen pixels from each pixel of the picture to the nearest other label, and the label under it."""
     view, step = staged.document.view, 1 << level
     labels = np.pad(source.labels[::step, ::step], 1)
     x, y = (position / step for position in positions(view))
-    width = LINE_PX * view.scale / step
     col, row = np.floor(x).astype(int), np.floor(y).astype(int)
-    found = np.zeros((len(y), len(x)), np.bool_)
     here = labels[row + 1][:, col + 1]
-    for dy in (-width, 0.0, width):
-        for dx in (-width, 0.0, width):
-            near_row = np.clip(np.floor(y + dy).astype(int), row - 1, row + 1)
-            near_col = np.clip(np.floor(x + dx).astype(int), col - 1, col + 1)
-            found |= labels[near_row + 1][:, near_col + 1] != here
-    return found & (here > 0)
+    away = np.full(here.shape, np.inf)
+    reach = 8
+    padded = np.pad(labels, reach, mode="edge")
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            other = padded[row + 1 + reach + dy][:, col + 1 + reach + dx]
+            # The nearest point of that texel.
+            near_y = np.clip(y, row + dy, row + dy + 1) - y
+            near_x = np.clip(x, col + dx, col + dx + 1) - x
+            distance = np.hypot(near_y[:, None], near_x[None])
+            away = np.where(other != here, np.minimum(away, distance), away)
+    return away * step / view.scale, here
 
 
-@pytest.mark.parametrize("scale", [1.0, 0.71, 0.29, 0.13, 2.7])
-def test_outlines_run_inside_cells_along_their_borders(staged: Stage, scale: float) -> None:
+@pytest.mark.parametrize(
+    ("scale", "width"), [(1.0, 1.75), (0.71, 3.0), (0.29, 1.75), (0.13, 4.0), (1.6, 5.0), (2.7, 2)]
+)
+def test_outlines_run_inside_cells_along_their_borders(staged: Stage, scale: float, width: float) -> None:
+    """As wide as asked for to half a texel, whatever the zoom."""
     source = source_of(cell_labels(1400, 1400, radius=14))
     staged.show(gray_slide())
     staged.overlay(source)
+    staged.document.style.outline_px, staged.document.style.outline_rgb = width, (0.0, 0.2, 1.0)
     staged.look(700.13, 600.17, scale, outline=True)
-    line = outlined(source, staged, {2.7: 2}.get(scale, 0))
-    assert 0.01 < line.mean() < 0.5
-    assert_close(staged.sharp(), np.where(line[..., None], LINE, PAPER))
+    level = 1 if scale == 2.7 else 0
+    away, labels = border_distance(source, staged, level)
+    texel = (1 << level) / scale
+    picture = staged.sharp().astype(float)
+    line = np.abs(picture - (0, 51, 255)).max(axis=2) <= 2
+    bare = np.abs(picture - PAPER).max(axis=2) <= 2
+    assert (line | bare).all()
+    assert not line[labels == 0].any()
+    slack = 0.75 * texel
+    if width < texel:
+        # Within a texel the line is exact: a square around each place reaches another label.
+        slack = 0.0
+        assert line[(labels > 0) & (away < width * 0.99)].all()
+        assert bare[away > width * 1.42].all()
+    assert line[(labels > 0) & (away < width - slack)].all()
+    assert bare[away > width * 1.42 + slack].all()
+    assert 0.01 < line.mean() < 0.8
 
 
 def test_touching_cells_have_a_line_between_them_and_parts_of_one_cell_none(staged: Stage) -> None:
@@ -336,7 +360,7 @@ def test_labels_seen_before_stand_in_when_zooming_out(staged: Stage) -> None:
     staged.overlay(source)
     staged.look(512, 512, 1.0, mask=True, black_bg=True)
     staged.sharp()
-    staged.look(512.3, 512.3, 1.6, mask=True, black_bg=True)
+    staged.look(512.33, 512.37, 1.8, mask=True, black_bg=True)
     staged.scene.update(staged.document)
     assert_close(staged.picture(), np.where((labels_in_view(source, staged) > 0)[..., None], FILL, 0.0))
     gate.set()
