@@ -7,6 +7,7 @@ from pathlib import Path
 from studio.core.worker import Worker
 from studio.resources import resource
 from studio.session.bookmarks import Bookmarks
+from studio.session.channel import AutoChannel
 from studio.session.exporting import ExportSession
 from studio.session.image import Image
 from studio.session.results import Results
@@ -31,6 +32,7 @@ class Session(ExportSession):
         self.rois = Rois(self, self._run_on_thread)
         self.bookmarks = Bookmarks(self)
         self.image = Image(self, self._run_on_thread)
+        self.channel = AutoChannel(self, self._run_on_thread)
         self.results = Results(self, self._run_on_thread)
 
     def sample_slide(self) -> Path:

@@ -120,7 +120,9 @@ def test_diameter_takes_fractions_and_refuses_nonsense(ctx: Any, panel: CellSegP
     assert ctx.ui.controls["Diameter"].value == 8.35
 
 
-def test_advanced_controls_change_the_parameters(ctx: Any, panel: CellSegPanel) -> None:
+def test_advanced_controls_change_the_parameters(
+    ctx: Any, panel: CellSegPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ctx.ui.open_sections.add("Advanced")
     wanted = {
         "Window": ("window", 512),
@@ -133,9 +135,14 @@ def test_advanced_controls_change_the_parameters(ctx: Any, panel: CellSegPanel) 
         ctx.ui.enter(label, value)
         ctx.draw(panel)
         assert getattr(ctx.document.params, name) == value
+    monkeypatch.setattr(ctx.actions.channel, "meaning", lambda: ("fluorescence", "for its dark background"))
+    ctx.draw(panel)
+    assert "Fluorescence, for its dark background." in ctx.ui.texts
     ctx.ui.enter("Channel", 2)
     ctx.draw(panel)
     assert ctx.document.params.channel == "red"
+    ctx.draw(panel)
+    assert not any("background" in text for text in ctx.ui.texts)
     ctx.ui.press("Defaults")
     ctx.draw(panel)
     assert ctx.document.params.window == 1024

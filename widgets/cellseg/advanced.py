@@ -25,7 +25,8 @@ TIPS = {
     "Tile": "Cut each window into 256-pixel network tiles: less memory. Off: one network pass per window.",
     "Downscale": "Divides the resolution of the saved masks, for smaller files; 1 is full resolution.",
     "Workers": "Compute threads; 0 is one per core.",
-    "Channel": "What the network sees. Automatic: haematoxylin for the built-in model, gray for Cellpose's.",
+    "Channel": "What the network sees. Automatic: for the built-in model haematoxylin on a bright "
+    "background and fluorescence on a dark one; gray for Cellpose's.",
     "Iterations": "Steps that each pixel takes along the flow; 200 is usual, long cells may need more. Acts at once on "
     "the cells of a preview.",
     "Defaults": "All segmentation parameters back to their defaults.",
@@ -41,6 +42,8 @@ def draw(ctx: Context) -> None:
     ui, session, params = ctx.ui, ctx.actions, ctx.document.params
     titles = [CHANNEL_TITLES[name] for name in CHANNELS]
     channel = ui.combo("Channel", CHANNELS.index(params.channel), titles, tooltip=TIPS["Channel"])
+    if params.channel == "auto" and (meaning := session.channel.meaning()) is not None:
+        ui.text(f"{CHANNEL_TITLES[meaning[0]]}, {meaning[1]}.", dim=True)
     changes = {
         "channel": CHANNELS[channel],
         "niter": ui.integer("Iterations", params.niter, step=50, tooltip=TIPS["Iterations"]),
