@@ -67,11 +67,14 @@ _lock = threading.Lock()
 """A process does one thing at a time: the engine has threads of its own."""
 
 
-def count_blocks(progress: Progress, *, run: SharedRun) -> tuple[int, int]:
-    """(blocks that aren't done yet, all blocks) of a run; plans it and makes its directory."""
+def count_blocks(progress: Progress, *, run: SharedRun) -> tuple[int, int, str]:
+    """(blocks that aren't done yet, all blocks, the back end here) of a run; plans it and makes its directory.
+
+    Blocks of different back ends are never mixed, so who helps has to use the one that counted.
+    """
     with _at(run, progress) as bench, contextlib.closing(bench.journal()) as journal:
         left = sum(core not in journal for core in bench.plan.blocks)
-        return left, len(bench.plan.blocks)
+        return left, len(bench.plan.blocks), bench.network.backend
 
 
 def do_blocks(progress: Progress, *, run: SharedRun, first: int, stop: int) -> int:

@@ -105,6 +105,8 @@ class _Slide:
     out: int = 0
     futures: list[Any] = field(default_factory=list)
     ended: bool = False
+    backend: str = ""
+    """That all of its tasks use, once there are several; what `auto` is may differ from worker to worker."""
 
 
 class _Running:
@@ -167,19 +169,26 @@ class _Running:
         if futures and self._client.status == "running":
             self._client.cancel(futures)
 
-    def _send_ranges(self, at: _Slide, left: int, total: int) -> None:
+    def _send_ranges(self, at: _Slide, left: int, total: int, backend: str) -> None:
         # A slide that is one range anyway is done by its last task alone.
         if left <= RANGE_BLOCKS:
             return
         self._blocks += left
+        at.backend = backend
         run = self._shared(at)
         for first in range(0, total, RANGE_BLOCKS):
             arguments = {"run": run, "first": first, "stop": min(total, first + RANGE_BLOCKS)}
             self._submit(at, "range", "studio.cellseg.share:do_blocks", arguments)
 
     def _finish(self, at: _Slide) -> None:
+        self._submit(at, "finish", self._step.target, self._arguments(at))
+
+    def _arguments(self, at: _Slide) -> dict[str, Any]:
         assert at.slide.path is not None
-        self._submit(at, "finish", self._step.target, self._step.arguments(at.slide, at.slide.path))
+        arguments = self._step.arguments(at.slide, at.slide.path)
+        if at.backend:
+            arguments["params"] = arguments["params"] | {"backend": at.backend}
+        return arguments
 
     def _submit(self, at: _Slide, kind: str, target: str, arguments: dict[str, Any]) -> None:
         at.out += 1
@@ -198,8 +207,7 @@ class _Running:
     def _shared(self, at: _Slide) -> SharedRun:
         from studio.cellseg.share import SharedRun
 
-        assert at.slide.path is not None
-        arguments = self._step.arguments(at.slide, at.slide.path)
+        arguments = self._arguments(at)
         names = ("slide_path", "mpp", "mpp_if_missing", "params", "rois", "out")
         return SharedRun(**{name: arguments[name] for name in names})
 

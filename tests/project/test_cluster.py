@@ -8,15 +8,18 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from studio.cellseg import SegmentParams
 from studio.cellseg.share import SharedRun
 from studio.core.jobs import NullProgress
 from studio.errors import JobCancelled, RunError, UsageError
 from studio.extract import read_examples
 from studio.project import Project, cluster
+from studio.project.steps import SegmentStep
 from tests.project.conftest import CROPS, PARAMS
 
 distributed = pytest.importorskip("distributed", reason="Dask (pip install 'studio-wsi[distributed]')")
@@ -123,6 +126,38 @@ def test_workers_that_offer_gpus_get_one_task_each(done: Project) -> None:
         assert not done.extract_cells(48, "20x", scheduler=client).failed
 
 
+def test_all_tasks_of_a_slide_use_the_back_end_that_counted(project: Project) -> None:
+    """Else workers on which `auto` is something else would do each other's blocks again."""
+
+    class Submits:
+        """A client that keeps what it is given."""
+
+        def __init__(self) -> None:
+            self.sent: list[tuple[str, dict[str, Any]]] = []
+
+        def run_on_scheduler(self, function: Any) -> bool:
+            return False
+
+        def submit(self, call: Any, target: str, arguments: dict[str, Any], **how: Any) -> distributed.Future:
+            self.sent.append((target.partition(":")[2], arguments))
+            return SimpleNamespace(add_done_callback=lambda told: None)
+
+    step = SegmentStep(project.root, project.masks_dir, SegmentParams(window=256))
+    client = Submits()
+    running = cluster._Running(client, step, NullProgress())
+    slide = cluster._Slide(next(slide for slide in project.slides() if slide.name == "left"))
+    running.begin(slide)
+    running._send_ranges(slide, 40, 40, "openvino-bf16")
+    running._finish(slide)
+    asked = [(name, (sent["run"].params if "run" in sent else sent["params"])["backend"]) for name, sent in client.sent]
+    assert asked == [
+        ("count_blocks", "auto"),
+        ("do_blocks", "openvino-bf16"),
+        ("do_blocks", "openvino-bf16"),
+        ("segment_one", "openvino-bf16"),
+    ]
+
+
 def test_a_scheduler_that_is_not_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "_CONNECT_S", 1)
     with pytest.raises(RunError, match="No Dask scheduler answers"):
@@ -146,9 +181,10 @@ def test_helpers_skip_what_is_done(project: Project, alone: Project) -> None:
     out = project.masks_dir / "left-masks.zip"
     project.masks_dir.mkdir()
     run = SharedRun(str(left.path), None, None, step["params"], None, str(out))
-    todo, total = count_blocks(NullProgress(), run=run)
+    todo, total, backend = count_blocks(NullProgress(), run=run)
     assert todo == total == 4
+    assert backend == "torch"
     assert do_blocks(NullProgress(), run=run, first=0, stop=2) == 2
-    assert count_blocks(NullProgress(), run=run) == (2, 4)
+    assert count_blocks(NullProgress(), run=run)[:2] == (2, 4)
     assert do_blocks(NullProgress(), run=run, first=1, stop=3) == 1
     shutil.rmtree(project.masks_dir)
