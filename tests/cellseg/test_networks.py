@@ -126,9 +126,9 @@ print("torch" in sys.modules, "cellpose" in sys.modules)
     assert done.stdout.split() == ["False", "False"]
 
 
-@pytest.mark.parametrize("backend", ["torch", "openvino"])
+@pytest.mark.parametrize("backend", ["torch", "torch-bf16", "openvino", "openvino-bf16"])
 def test_result_does_not_depend_on_how_many_tiles_come(slim: ModelInfo, tiles: np.ndarray, backend: str) -> None:
-    pytest.importorskip(backend)
+    pytest.importorskip(backend.removesuffix("-bf16"))
     net = load_network(slim, tile_px=64, batch=3, backend=backend, device="cpu", threads=1)
     together = net.forward(tiles)
     for i in range(3):

@@ -31,6 +31,11 @@ def _core() -> Any:
     return ov.Core()
 
 
+def has_bf16() -> bool:
+    """Whether the processor computes in bfloat16; where it doesn't, OpenVINO would take float32 in silence."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class OpenVINONetwork:
     """See `studio.cellseg.networks.Network`. Built in memory; nothing is written to disk.
 
