@@ -57,6 +57,8 @@ COMPARE_RGB = {
 
 _FIT_MARGIN = 1.04
 
+_TURNS = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}
+
 _GROWN_KEPT = 256
 """Changes of an overlay that are told apart; who missed more looks at all of it again."""
 
@@ -111,12 +113,42 @@ class View:
     """Width and height in framebuffer pixels of the area the slide is drawn in."""
     offset: tuple[int, int] = (0, 0)
     """Left and top of that area in the framebuffer."""
+    rotation: int = 0
+    """Degrees by which the slide is turned clockwise on the screen: 0, 90, 180 or 270."""
 
     @property
-    def rect_slide(self) -> tuple[float, float, float, float]:
-        """x, y, width, height in slide pixels of what is in view."""
-        width, height = self.viewport[0] * self.scale, self.viewport[1] * self.scale
+    def span(self) -> tuple[int, int]:
+        """Viewport pixels along the slide's own x and y: the viewport's sides, swapped when it lies on its side."""
+        width, height = self.viewport
+        return (height, width) if self.rotation % 180 else (width, height)
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """Cosine and sine of the rotation."""
+        return _TURNS[self.rotation]
+
+    @property
+    def rect_slide(self) -> Rect:
+        """x, y, width, height in slide pixels of what is in view, however it is turned."""
+        across, down = self.span
+        width, height = across * self.scale, down * self.scale
         return self.center_x - width / 2, self.center_y - height / 2, width, height
+
+    def along_slide(self, dx: float, dy: float) -> tuple[float, float]:
+        """A way on the screen (viewport pixels right and down) as one on the slide (slide pixels along x and y)."""
+        cos, sin = self.turn
+        return (dx * cos + dy * sin) * self.scale, (dy * cos - dx * sin) * self.scale
+
+    def slide_from_viewport(self, x: float, y: float) -> tuple[float, float]:
+        """The slide point shown at a point of the viewport, in pixels from its left top corner."""
+        dx, dy = self.along_slide(x - self.viewport[0] / 2, y - self.viewport[1] / 2)
+        return self.center_x + dx, self.center_y + dy
+
+    def viewport_from_slide(self, x: float, y: float) -> tuple[float, float]:
+        """Where in the viewport a slide point is shown."""
+        cos, sin = self.turn
+        dx, dy = (x - self.center_x) / self.scale, (y - self.center_y) / self.scale
+        return dx * cos - dy * sin + self.viewport[0] / 2, dx * sin + dy * cos + self.viewport[1] / 2
 
     def fit(self, size_slide: tuple[int, int]) -> None:
         """Bring a whole slide of (width, height) pixels into view, with a little margin."""
@@ -126,7 +158,8 @@ class View:
         """Bring a part of the slide into view, with a little margin."""
         x, y, width, height = rect
         self.center_x, self.center_y = x + width / 2, y + height / 2
-        self.scale = max(width / max(1, self.viewport[0]), height / max(1, self.viewport[1])) * _FIT_MARGIN
+        across, down = self.span
+        self.scale = max(width / max(1, across), height / max(1, down)) * _FIT_MARGIN
 
 
 @dataclass(slots=True)
@@ -218,6 +251,7 @@ class Document:
         self.set_rois(())
         self.lines.clear()
         self.tool = ""
+        self.view.rotation = 0
 
     def set_rois(self, rois: Iterable[ROI], selected: int | None = None) -> None:
         """Have other regions, or others selected."""

@@ -43,7 +43,7 @@ class _Goal:
     """What was to be shown (None: the whole slide), and the camera position that showed it."""
 
     rect: Rect | None
-    position: tuple[float, float, float]
+    position: tuple[float, float, float, float]
 
 
 class Camera:
@@ -92,8 +92,11 @@ class Camera:
         untouched = self._goal is not None and self._goal.position == self._position()
         if (viewport, offset) != (view.viewport, view.offset):
             if not untouched and framebuffer == self._framebuffer:
-                view.center_x += (offset[0] + viewport[0] / 2 - view.offset[0] - view.viewport[0] / 2) * view.scale
-                view.center_y += (offset[1] + viewport[1] / 2 - view.offset[1] - view.viewport[1] / 2) * view.scale
+                dx, dy = view.along_slide(
+                    offset[0] + viewport[0] / 2 - view.offset[0] - view.viewport[0] / 2,
+                    offset[1] + viewport[1] / 2 - view.offset[1] - view.viewport[1] / 2,
+                )
+                view.center_x, view.center_y = view.center_x + dx, view.center_y + dy
             view.viewport, view.offset = viewport, offset
             if untouched and self._goal is not None:
                 self._show(self._goal.rect)
@@ -139,13 +142,25 @@ class Camera:
 
     def pan(self, dx: float, dy: float) -> None:
         """Move the slide by (dx, dy) in window units, as a drag does."""
-        scale = self.view.scale * self.pixel_ratio
-        self.center_on(self.view.center_x - dx * scale, self.view.center_y - dy * scale)
+        x, y = self.view.along_slide(dx * self.pixel_ratio, dy * self.pixel_ratio)
+        self.center_on(self.view.center_x - x, self.view.center_y - y)
 
     def step(self, columns: float, rows: float) -> None:
         """Look further right and down by shares of the view; negative is left and up."""
-        _, _, width, height = self.view.rect_slide
-        self.center_on(self.view.center_x + columns * width, self.view.center_y + rows * height)
+        width, height = self.view.viewport
+        dx, dy = self.view.along_slide(columns * width, rows * height)
+        self.center_on(self.view.center_x + dx, self.view.center_y + dy)
+
+    def rotate(self, degrees: int) -> None:
+        """Turn the slide clockwise on the screen by a multiple of 90 degrees; a fitted view is fitted anew."""
+        if self._document.slide is None:
+            return
+        untouched = self._goal is not None and self._goal.position == self._position()
+        self.view.rotation = (self.view.rotation + degrees) % 360
+        if untouched and self._goal is not None:
+            self._show(self._goal.rect)
+        else:
+            self._keep_in_sight()
 
     def center_on(self, x_slide: float, y_slide: float) -> None:
         """Bring a point of the slide to the middle, as far as the slide stays in sight."""
@@ -157,17 +172,13 @@ class Camera:
     def slide_from_window(self, x: float, y: float) -> tuple[float, float]:
         """The slide point under a point in window coordinates."""
         view, ratio = self.view, self.pixel_ratio
-        left, top, _, _ = view.rect_slide
-        return left + (x * ratio - view.offset[0]) * view.scale, top + (y * ratio - view.offset[1]) * view.scale
+        return view.slide_from_viewport(x * ratio - view.offset[0], y * ratio - view.offset[1])
 
     def window_from_slide(self, x_slide: float, y_slide: float) -> tuple[float, float]:
         """Where a slide point is drawn, in window coordinates."""
         view, ratio = self.view, self.pixel_ratio
-        left, top, _, _ = view.rect_slide
-        return (
-            ((x_slide - left) / view.scale + view.offset[0]) / ratio,
-            ((y_slide - top) / view.scale + view.offset[1]) / ratio,
-        )
+        x, y = view.viewport_from_slide(x_slide, y_slide)
+        return (x + view.offset[0]) / ratio, (y + view.offset[1]) / ratio
 
     def windows_from_slide(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Where many slide points (N, 2; x, y) are drawn, in window coordinates."""
@@ -179,8 +190,8 @@ class Camera:
         """Slide pixels to one window unit."""
         return self.view.scale * self.pixel_ratio
 
-    def _position(self) -> tuple[float, float, float]:
-        return self.view.center_x, self.view.center_y, self.view.scale
+    def _position(self) -> tuple[float, float, float, float]:
+        return self.view.center_x, self.view.center_y, self.view.scale, self.view.rotation
 
     def _show(self, rect: Rect | None) -> None:
         slide, view = self._document.slide, self.view
@@ -189,7 +200,7 @@ class Camera:
         if rect is None:
             view.fit(slide.size)
         else:
-            view.scale = self._bounded(max(rect[2] / view.viewport[0], rect[3] / view.viewport[1]))
+            view.scale = self._bounded(max(rect[2] / view.span[0], rect[3] / view.span[1]))
             view.center_x, view.center_y = rect[0] + rect[2] / 2, rect[1] + rect[3] / 2
             self._keep_in_sight()
         self._goal = _Goal(rect, self._position())
@@ -200,8 +211,8 @@ class Camera:
             return
         view.scale = self._bounded(scale)
         if view.scale == 1.0:
-            view.center_x = round(view.center_x - view.viewport[0] / 2) + view.viewport[0] / 2
-            view.center_y = round(view.center_y - view.viewport[1] / 2) + view.viewport[1] / 2
+            view.center_x = round(view.center_x - view.span[0] / 2) + view.span[0] / 2
+            view.center_y = round(view.center_y - view.span[1] / 2) + view.span[1] / 2
         self._keep_in_sight()
 
     def _zoom(self, x_px: float, y_px: float, factor: float) -> None:
@@ -210,24 +221,26 @@ class Camera:
         if self._document.slide is None or factor <= 0:
             return
         scale = self._bounded(view.scale / factor)
-        view.center_x += (x_px - view.viewport[0] / 2) * (view.scale - scale)
-        view.center_y += (y_px - view.viewport[1] / 2) * (view.scale - scale)
+        before = view.slide_from_viewport(x_px, y_px)
         view.scale = scale
+        after = view.slide_from_viewport(x_px, y_px)
+        view.center_x, view.center_y = view.center_x + before[0] - after[0], view.center_y + before[1] - after[1]
         self._keep_in_sight()
 
     def _bounded(self, scale: float) -> float:
         slide = self._document.slide
         if slide is None:
             return scale
-        fitted = max(slide.size[0] / self.view.viewport[0], slide.size[1] / self.view.viewport[1])
+        across, down = self.view.span
+        fitted = max(slide.size[0] / across, slide.size[1] / down)
         weakest = UM_AT_1X / POWERS[0] / slide.mpp if slide.mpp is not None else 1.0
         return min(max(scale, SCALE_MIN), max(_FAR * fitted, 1.0, weakest))
 
     def _keep_in_sight(self) -> None:
         slide, view = self._document.slide, self.view
         if slide is not None:
-            view.center_x = _kept(view.center_x, view.viewport[0] * view.scale, slide.size[0])
-            view.center_y = _kept(view.center_y, view.viewport[1] * view.scale, slide.size[1])
+            view.center_x = _kept(view.center_x, view.span[0] * view.scale, slide.size[0])
+            view.center_y = _kept(view.center_y, view.span[1] * view.scale, slide.size[1])
 
 
 def _kept(center: float, seen: float, length: float) -> float:

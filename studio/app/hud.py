@@ -168,6 +168,21 @@ class Hud:
             if size[0] * size[1] < 0.9 * width * height:
                 paint.fill(frame, (*accent[:3], 0.16))
             paint.frame(frame, accent, thickness=max(1.5, gui.chrome.px(2)))
+            self._mark_top(gui, frame)
+
+    def _mark_top(self, gui: Gui, frame: Rect) -> None:
+        """Where the view is turned, a thicker side says which one is up on the screen."""
+        rotation = self._camera.view.rotation
+        if not rotation:
+            return
+        left, top, width, height = frame
+        thick = gui.chrome.px(4)
+        side = {
+            90: (left, top, thick, height),
+            180: (left, top + height - thick, width, thick),
+            270: (left + width - thick, top, thick, height),
+        }[rotation]
+        gui.ui.paint.fill(side, gui.theme.accent_hover)
 
     def _strip(self, gui: Gui, job: Job, number: int, rect: Rect) -> None:
         """One job: what it does, how far it is, and a button to stop it."""

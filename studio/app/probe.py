@@ -110,6 +110,7 @@ def _view(document: Document) -> dict[str, Any]:
         "rect": list(document.view.rect_slide),
         "mpp": document.view.scale * mpp if mpp is not None else None,
         "scale": document.view.scale,
+        "rotation": document.view.rotation,
     }
 
 

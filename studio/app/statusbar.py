@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HEIGHT = 30
 
 _BUTTONS = (
+    ("rotate_right", "Rotate", "rotate", ""),
     ("zoom_out", "Zoom out", "minus", ""),
     ("zoom_in", "Zoom in", "plus", ""),
     ("fit", "Fit", "", "Fit"),
@@ -118,7 +119,7 @@ class StatusBar:
     def _zoom_text(self, gui: Gui, rect: Rect, right: float) -> float:
         """How close the view is; pressed, it asks how close it should be. Where it begins."""
         px, text = gui.chrome.px, self._magnification()
-        width = px(150)
+        width = px(190 if self._camera.view.rotation else 150)
         if not text or right - width < rect[0] + px(20):
             return right
         gui.chrome.move_to(right - width, rect[1] + px(3))
@@ -140,7 +141,9 @@ class StatusBar:
     def _magnification(self) -> str:
         if self._session.document.slide is None:
             return ""
-        return magnification_text(self._camera.view.scale, self._camera.mpp)
+        text = magnification_text(self._camera.view.scale, self._camera.mpp)
+        rotation = self._camera.view.rotation
+        return f"{text}     {rotation}°" if rotation else text
 
     def _position(self, pointer: tuple[float, float] | None) -> str:
         slide = self._session.document.slide

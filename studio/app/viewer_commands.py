@@ -17,7 +17,10 @@ _TOOLS = (
 
 
 def look_commands(session: Session, camera: Camera) -> tuple[Command, ...]:
-    """How close to look, by the numbers; section `View`."""
+    """How close to look, by the numbers, and which way up; section `View`."""
+
+    def has_slide() -> bool:
+        return camera.has_slide
 
     def has_mpp() -> bool:
         return camera.mpp is not None
@@ -48,6 +51,8 @@ def look_commands(session: Session, camera: Camera) -> tuple[Command, ...]:
 
     return (
         *(objective(index) for index in range(len(POWERS))),
+        Command("rotate_right", "Turn right", "]", lambda: camera.rotate(90), has_slide, also=("Ctrl+]",)),
+        Command("rotate_left", "Turn left", "[", lambda: camera.rotate(-90), has_slide, also=("Ctrl+[",)),
         Command("zoom_mpp", "Zoom to µm per pixel…", "Ctrl+G", ask_mpp, has_mpp, also=("Ctrl+/",)),
     )
 

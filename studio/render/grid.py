@@ -149,13 +149,13 @@ def texels_of(key: TileKey, grid: Grid, rect: Rect) -> Rect:
 def to_clip(
     rects_slide: NDArray[np.float64], texels: NDArray[np.float64], view: View
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[np.float64]]:
-    """Place rectangles of texels in the view.
+    """Place rectangles of texels in the view, before it is turned.
 
     Takes (N, 4) left, top, right, bottom in slide pixels and in texels. Returns
     which are in view, and for those clip-space edges and texels, both cut to
     the viewport: so a tile magnified a thousand times stays as exact as any.
     """
-    width, height = view.viewport
+    width, height = view.span
     centre = np.array([view.center_x, view.center_y, view.center_x, view.center_y])
     half = np.array([width, height, width, height]) * (view.scale / 2)
     # The centre is taken off in float64; single precision would be wrong by whole pixels on a large slide.

@@ -15,6 +15,7 @@ from studio.render.grid import rect_of
 from studio.render.loader import Check, Loaded, Request
 from studio.render.pointgrid import PointGrid, sort_points
 from studio.render.program import ProgramCache
+from studio.render.quads import set_turn
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +163,8 @@ class PointLayer:
     ) -> None:
         program = programs.get("dot.vert", "dot.frag")
         program.use()
-        width, height = view.viewport
+        width, height = view.span
+        set_turn(view)
         GL.glUniform2f(program.place("u_centre"), view.center_x - grid.middle[0], view.center_y - grid.middle[1])
         GL.glUniform2f(program.place("u_to_clip"), 2 / (view.scale * width), -2 / (view.scale * height))
         GL.glUniform1f(program.place("u_radius"), radius_px)
@@ -183,7 +185,8 @@ class PointLayer:
         program = programs.get("density.vert", "density.frag")
         program.use()
         # Left, top, right, bottom in clip space.
-        half = (view.scale * view.viewport[0] / 2, view.scale * view.viewport[1] / 2)
+        half = (view.scale * view.span[0] / 2, view.scale * view.span[1] / 2)
+        set_turn(view)
         left, right = ((x - view.center_x) / half[0] for x in (grid.rect[0], grid.rect[2]))
         top, bottom = ((view.center_y - y) / half[1] for y in (grid.rect[1], grid.rect[3]))
         GL.glUniform4f(program.place("u_rect"), left, top, right, bottom)

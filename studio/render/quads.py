@@ -50,6 +50,21 @@ class Quads:
         return part
 
 
+TURN_PLACE = 3
+"""Location of `a_turn` in the vertex shaders."""
+
+
+def set_turn(view: View) -> None:
+    """Turn what is drawn next as the view is turned.
+
+    A vertex attribute without an array is one value for all vertices, of
+    whatever program: no variant of a shader needs to be told by itself.
+    """
+    cos, sin = view.turn
+    # Columns of the matrix in clip space, whose y goes up.
+    GL.glVertexAttrib4f(TURN_PLACE, cos, -sin, sin, cos)
+
+
 class QuadBatch:
     """The vertex array that tiles are drawn from. Owns its GL objects."""
 
@@ -78,6 +93,7 @@ class QuadBatch:
         instances[:, 8:12] = np.array(quads.tiles)[seen][order]
         instances[:, 11] /= view.scale
         GL.glBindVertexArray(self._array)
+        set_turn(view)
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, self._buffer)
         GL.glBufferData(GL.GL_ARRAY_BUFFER, instances.nbytes, pointer(instances), GL.GL_STREAM_DRAW)
         pages = pages[order]

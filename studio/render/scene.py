@@ -299,7 +299,8 @@ def _look(document: Document, ratio: float) -> tuple[Any, ...]:
     view, style, comparison = document.view, document.style, document.comparison
     return (
         *(comparison.view, comparison.split, comparison.blink_a, comparison.selected_a),
-        *(view.center_x, view.center_y, view.scale, view.viewport, view.offset, ratio, document.look),
+        *(view.center_x, view.center_y, view.scale, view.viewport, view.offset, view.rotation, ratio),
+        document.look,
         *(*style.layers, style.black_bg, style.alpha, style.fill, style.colormap, style.value_range),
         *(style.outline_px, style.outline_rgb, document.selected_cell, document.values is None),
     )
@@ -309,12 +310,9 @@ def _pixels_of(rect: Rect, document: Document, area: tuple[int, int, int, int]) 
     """GL window rectangle of a slide rectangle, cut to `area`; None where they don't meet."""
     view = document.view
     left, bottom, width, height = area
-    x0 = (rect[0] - view.center_x) / view.scale + width / 2
-    x1 = (rect[2] - view.center_x) / view.scale + width / 2
-    y0 = (view.center_y - rect[3]) / view.scale + height / 2
-    y1 = (view.center_y - rect[1]) / view.scale + height / 2
-    x0, x1 = (round(min(max(x, 0.0), width)) for x in (x0, x1))
-    y0, y1 = (round(min(max(y, 0.0), height)) for y in (y0, y1))
+    corners = [view.viewport_from_slide(rect[n], rect[n + 1]) for n in (0, 2)]
+    x0, x1 = sorted(round(min(max(x, 0.0), width)) for x, _ in corners)
+    y0, y1 = sorted(round(min(max(height - y, 0.0), height)) for _, y in corners)
     if x1 <= x0 or y1 <= y0:
         return None
     return left + x0, bottom + y0, x1 - x0, y1 - y0

@@ -23,6 +23,7 @@ class Bookmark:
     """Slide pixel in the middle."""
     scale: float
     """Slide pixels per viewport pixel."""
+    rotation: int = 0
 
 
 class Bookmarks:
@@ -47,7 +48,7 @@ class Bookmarks:
             return
         view, marks = self._document.view, self.all
         name = name.strip() or f"View {len(marks) + 1}"
-        self._store([*marks, Bookmark(name, view.center_x, view.center_y, view.scale)])
+        self._store([*marks, Bookmark(name, view.center_x, view.center_y, view.scale, view.rotation)])
         self._notify("success", f"Bookmark “{name}” is kept for this slide.")
 
     def go(self, index: int) -> None:
@@ -56,6 +57,7 @@ class Bookmarks:
         if 0 <= index < len(marks):
             mark = marks[index]
             view.center_x, view.center_y, view.scale = mark.center_x, mark.center_y, mark.scale
+            view.rotation = mark.rotation
 
     def remove(self, index: int) -> None:
         """Forget a bookmark."""
@@ -69,7 +71,8 @@ class Bookmarks:
         kept.pop(slide.fingerprint, None)
         if marks:
             kept[slide.fingerprint] = [
-                {"name": m.name, "x": m.center_x, "y": m.center_y, "scale": m.scale} for m in marks
+                {"name": m.name, "x": m.center_x, "y": m.center_y, "scale": m.scale, "rotation": m.rotation}
+                for m in marks
             ]
         for old in list(kept)[:-KEPT]:
             del kept[old]
@@ -79,8 +82,9 @@ class Bookmarks:
 def _from_json(value: Any) -> Bookmark | None:
     try:
         x, y, scale = (float(value[key]) for key in ("x", "y", "scale"))
+        rotation = int(value.get("rotation", 0))
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
-    if not (math.isfinite(x) and math.isfinite(y) and 0 < scale < math.inf):
+    if not (math.isfinite(x) and math.isfinite(y) and 0 < scale < math.inf) or rotation not in (0, 90, 180, 270):
         return None
-    return Bookmark(str(value.get("name", "")) or "View", x, y, scale)
+    return Bookmark(str(value.get("name", "")) or "View", x, y, scale, rotation)

@@ -176,3 +176,89 @@ def test_an_objective_shows_ten_micrometres_divided_by_its_power(power: float) -
     camera = opened(FakeSlide((400, 300), 0.5))
     camera.set_magnification(power)
     assert camera.mpp == pytest.approx(10 / power)
+
+
+TURNS = pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+
+
+@TURNS
+@pytest.mark.parametrize("at", [(700, 400), (300, 30), (1279, 823)])
+def test_the_point_under_the_pointer_stays_however_the_view_is_turned(rotation: int, at: tuple[float, float]) -> None:
+    camera = opened()
+    camera.set_mpp(1.0)
+    camera.rotate(rotation)
+    before = camera.slide_from_window(*at)
+    camera.zoom_at(*at, 3.7)
+    assert camera.slide_from_window(*at) == pytest.approx(before)
+    assert camera.window_from_slide(*before) == pytest.approx(at)
+
+
+@TURNS
+def test_a_drag_takes_the_slide_along_however_it_is_turned(rotation: int) -> None:
+    camera = opened()
+    camera.one_to_one()
+    camera.rotate(rotation)
+    held = camera.slide_from_window(600, 400)
+    camera.pan(50, -30)
+    assert camera.slide_from_window(650, 370) == pytest.approx(held)
+
+
+@TURNS
+def test_right_is_right_on_the_screen(rotation: int) -> None:
+    camera = opened()
+    camera.one_to_one()
+    camera.rotate(rotation)
+    there = camera.slide_from_window(700, 400)
+    camera.step(0.1, 0)
+    assert camera.slide_from_window(600, 400) == pytest.approx(there)
+
+
+def test_turned_right_the_slides_top_is_at_the_right() -> None:
+    camera = opened()
+    camera.rotate(90)
+    x, y = camera.window_from_slide(5000, 0)
+    assert (x, y) == pytest.approx((280 + 500 + 2000 / camera.view.scale, 24 + 400))
+    left, top = camera.window_from_slide(0, 4000)
+    assert left < 780
+    assert top < 424
+
+
+def test_a_fitted_view_is_fitted_anew_when_it_is_turned() -> None:
+    camera = opened()
+    camera.rotate(90)
+    x, y, width, height = camera.view.rect_slide
+    assert x <= 0
+    assert y <= 0
+    assert x + width >= 10_000
+    assert (width, height) == pytest.approx((10_400, 13_000))
+    camera.rotate(-90)
+    assert camera.view.rotation == 0
+    assert camera.view.rect_slide == pytest.approx(opened().view.rect_slide)
+
+
+@TURNS
+def test_the_rectangle_in_view_is_what_the_corners_show(rotation: int) -> None:
+    camera = opened()
+    camera.set_mpp(0.5)
+    camera.rotate(rotation)
+    corners = [camera.slide_from_window(x, y) for x in (280, 1280) for y in (24, 824)]
+    x, y, width, height = camera.view.rect_slide
+    assert (min(c[0] for c in corners), min(c[1] for c in corners)) == pytest.approx((x, y))
+    assert (max(c[0] for c in corners), max(c[1] for c in corners)) == pytest.approx((x + width, y + height))
+
+
+@TURNS
+def test_a_panel_that_opens_leaves_the_slide_where_it_is(rotation: int) -> None:
+    camera = opened()
+    camera.set_mpp(0.5)
+    camera.rotate(rotation)
+    before = camera.slide_from_window(900, 500)
+    camera.place((700, 800), (580, 24), FRAMEBUFFER)
+    assert camera.slide_from_window(900, 500) == pytest.approx(before)
+
+
+def test_another_slide_is_upright() -> None:
+    camera = opened()
+    camera.rotate(270)
+    camera._document.set_slide(FakeSlide())  # type: ignore[arg-type]
+    assert camera.view.rotation == 0
