@@ -98,12 +98,8 @@ class Scene:
         if new or taken:
             self._look_seen = look
             self._plan(document)
-        if (
-            self._points.arriving
-            or self._compare.kept.points.arriving
-            or self._overlay.colours.arriving
-            or self._loader.waiting
-        ):
+        arriving = self._points.arriving or self._compare.kept.points.arriving or self._overlay.colours.arriving
+        if arriving or self._loader.waiting:
             # What this frame had no room for needs another one, even if nothing else happens.
             self.wake()
         wanted, ready = self._tiles
@@ -114,7 +110,7 @@ class Scene:
 
         Leaves blending, scissor, program and textures off; the GL viewport is that part.
         """
-        view, style = document.view, document.style
+        view = document.view
         left, bottom = view.offset[0], framebuffer[1] - view.offset[1] - view.viewport[1]
         GL.glViewport(left, bottom, *view.viewport)
         GL.glEnable(GL.GL_SCISSOR_TEST)
