@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 DEFAULT_MODEL = "cyto2"
 """Preselected where its weights are present."""
 MODEL_URL = "https://www.cellpose.org/models"
+USER_LIST = "gui_models.txt"
+"""In Cellpose's folder of weights: the names of the user's own."""
 CELLPOSE_MB = 26.6
 """Size of the weights of each of Cellpose's networks; they share one architecture."""
 CELLPOSE_DIAM_MEAN = 30.0
@@ -214,7 +216,7 @@ def register_user_model(path: Path) -> ModelInfo:
             target.with_suffix(".json").write_bytes(path.with_suffix(".json").read_bytes())
     listed = _user_names()
     if name not in listed:
-        (folder / "gui_models.txt").write_text("".join(f"{line}\n" for line in [*listed, name]))
+        (folder / USER_LIST).write_text("".join(f"{line}\n" for line in [*listed, name]))
     return ModelInfo(**{**info.__dict__, "name": name, "kind": "user", "path": target})
 
 
@@ -253,8 +255,16 @@ def _cellpose(name: str) -> ModelInfo:
     )
 
 
+def user_list_stamp() -> int:
+    """Changes when the list of the user's own models does, as by a training in another process; 0: no list."""
+    try:
+        return (models_dir() / USER_LIST).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _user_names() -> list[str]:
-    listing = models_dir() / "gui_models.txt"
+    listing = models_dir() / USER_LIST
     try:
         lines = listing.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from studio.cellseg.models import ModelInfo
 
 PRESET_SUFFIX = ".json"
+LOOK_EVERY_S = 2.0
+"""How often the drawn list of models is held against the person's own list on disk."""
 
 
 class ParameterSession(SlideSession):
@@ -28,14 +31,19 @@ class ParameterSession(SlideSession):
     ) -> None:
         super().__init__(settings, interactive=interactive, batch=batch)
         self._models: list[ModelInfo] | None = None
+        self._list_stamp = 0
+        self._looked_s = 0.0
         self.document.params = self._default_params()
 
     def models(self) -> list[ModelInfo]:
-        """Models to choose from, the embedded one first; read once, and again after a download."""
-        if self._models is None:
-            from studio.cellseg.models import list_models
+        """Models to choose from, the embedded one first; read again after a download, or a training elsewhere."""
+        from studio.cellseg.models import list_models, user_list_stamp
 
-            self._models = list_models()
+        now = time.monotonic()
+        if self._models is None or now - self._looked_s > LOOK_EVERY_S:
+            self._looked_s, stamp = now, user_list_stamp()
+            if self._models is None or stamp != self._list_stamp:
+                self._models, self._list_stamp = list_models(), stamp
         return self._models
 
     def refresh_models(self) -> None:

@@ -16,6 +16,9 @@ from studio.cellseg.networks.cpnet import CPNet
 from studio.cellseg.training.data import LabelledImage
 from studio.cellseg.training.generator import he_field
 from studio.cli.main import main
+from studio.session import Session
+from studio.session.text import model_title
+from studio.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +88,10 @@ def test_a_fine_tuned_model_gets_a_report_and_a_place_on_the_list(
     listed = resolve_model("mine.pt")
     assert (listed.kind, listed.diam_mean, listed.channels) == ("user", 18.0, "auto")
     assert listed in list_models()
+    # The panel's list is the session's.
+    session = Session(Settings())
+    assert "mine.pt (installed)" in [model_title(info) for info in session.models()]
+    session.close()
 
 
 def test_another_model_of_the_same_name_is_kept(

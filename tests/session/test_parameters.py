@@ -5,8 +5,12 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import pytest
+
+from studio.cellseg.models import ModelInfo
 from studio.cellseg.params import SegmentParams
-from tests.session.conftest import Bench
+from studio.session import parameters
+from tests.session.conftest import Bench, model
 
 
 def test_a_preset_is_saved_and_taken_over(bench: Bench, tmp_path: Path) -> None:
@@ -54,3 +58,16 @@ def test_the_command_names_slide_parameters_and_a_pixel_size_set_by_hand(bench: 
     bench.session.set_mpp(0.25)
     assert "--mpp=0.25" in shlex.split(bench.session.recipe("command") or "")
     assert "diam_um=8.5" in (bench.session.recipe("python") or "")
+
+
+def test_a_model_trained_elsewhere_shows_up_in_the_open_window(
+    bench: Bench, models: list[ModelInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELLPOSE_LOCAL_MODELS_PATH", str(tmp_path))
+    monkeypatch.setattr(parameters, "LOOK_EVERY_S", -1.0)
+    before = bench.session.models()
+    assert [info.name for info in before] == ["builtin", "cyto2"]
+    assert bench.session.models() is before
+    models.append(model("mine.pt"))
+    (tmp_path / "gui_models.txt").write_text("mine.pt\n")
+    assert [info.name for info in bench.session.models()] == ["builtin", "cyto2", "mine.pt"]
