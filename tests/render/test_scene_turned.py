@@ -37,7 +37,7 @@ def test_everything_turns_alike(staged: Stage, style: str) -> None:
     on = {} if style == "slide" else {"centroid" if style == "density" else style: True}
     staged.look(60, 80, scale, **on)
     upright = staged.settle()[:SIDE, :SIDE].astype(int)
-    assert style == "slide" or (np.abs(upright - bare).max(axis=2) > 20).mean() > 0.02
+    assert style == "slide" or (np.abs(upright - bare).max(axis=2) > 20).mean() > 0.005
     for rotation in (90, 180, 270):
         staged.document.view.rotation = rotation
         back = np.rot90(staged.settle()[:SIDE, :SIDE], rotation // 90).astype(int)
