@@ -120,7 +120,7 @@ def forecast(slide: WSI, request: Request, network: Network, progress: Progress 
         network.forward(np.zeros((1, 2, network.tile_px, network.tile_px), np.float32))
         base_mb = peak.mb
     measured = _measure(plan, network, fields, progress)
-    tissue = _tissue_px(plan, plan.blocks)
+    tissue = tissue_px(plan, plan.blocks)
     cells, spread = _scaled(measured.cells, measured.tissue_px, tissue)
     tiles = {tile for core in left for tile in plan.tiles_over(plan.piece(core, FIRST_HALO))}
     bytes_per_cell = measured.bytes / max(1, sum(measured.cells))
@@ -185,7 +185,7 @@ def _measure(plan: Plan, network: Network, fields: list[Rect], progress: Progres
             if len(done) >= LEAST_FIELDS and time.monotonic() - began_s > LONGEST_S:
                 break
     wall_s = time.monotonic() - began_s
-    tissue = [_tissue_px(plan, (core,)) for core in done]
+    tissue = [tissue_px(plan, (core,)) for core in done]
     return _Measured(cells, tissue, size, pipeline.times.counts["tiles"], wall_s)
 
 
@@ -200,7 +200,7 @@ def _fields(plan: Plan) -> list[Rect]:
         found = [field for field in found if plan.where.touches_field(field)]
     if len(found) <= FIELDS:
         return list(plan.blocks)
-    share = {field: _tissue_px(plan, (field,)) / (field.rows * field.cols) for field in found}
+    share = {field: tissue_px(plan, (field,)) / (field.rows * field.cols) for field in found}
     chosen = [field for field in found if share[field] >= 0.5]
     if len(chosen) < FIELDS:
         chosen = sorted(sorted(found, key=share.__getitem__, reverse=True)[:FIELDS], key=Rect.astuple)
@@ -208,7 +208,7 @@ def _fields(plan: Plan) -> list[Rect]:
     return [chosen[int((n + 0.5) * step)] for n in range(FIELDS)]
 
 
-def _tissue_px(plan: Plan, cores: Sequence[Rect]) -> float:
+def tissue_px(plan: Plan, cores: Sequence[Rect]) -> float:
     """Working pixels of these blocks that are tissue and, where the run is restricted, may count."""
     tissue, scale, where = plan.slide.tissue(), plan.grid.scale, plan.where
     total = 0.0
