@@ -262,7 +262,7 @@ class Document:
     def set_overlay(self, overlay: Overlay | None) -> None:
         """Show other cells, or none."""
         before, self.overlay = self.overlay, overlay
-        self._close_unused(before)
+        self.close_unused(before)
         self.values, self.selected_cell = None, 0
         self.overlay_version += 1
         self._grown.clear()
@@ -278,7 +278,7 @@ class Document:
         before, self.comparison.kept = self.comparison.kept, overlay
         self.comparison.lookups, self.comparison.selected_a = None, 0
         self.comparison.version += 1
-        self._close_unused(before)
+        self.close_unused(before)
 
     def grow_overlay(self, rect: Rect) -> None:
         """The overlay's source has other cells in a rectangle (x, y, width, height in slide pixels) than before."""
@@ -291,7 +291,7 @@ class Document:
         grown = [rect for at, rect in self._grown if at > version]
         return grown if len(grown) == self.overlay_version - version else None
 
-    def _close_unused(self, overlay: Overlay | None) -> None:
+    def close_unused(self, overlay: Overlay | None) -> None:
         """Close cells that are neither shown nor kept."""
         used = [each.source for each in (self.overlay, self.comparison.kept) if each is not None]
         if overlay is not None and not any(overlay.source is source for source in used):

@@ -88,8 +88,7 @@ class Streamed:
 
     def _close_before(self) -> None:
         before, self._before = self._before, None
-        if before is not None:
-            before.source.close()
+        self._document.close_unused(before)
 
 
 def _geometry(values: dict[str, Any]) -> MaskGeometry:
