@@ -19,6 +19,9 @@ _MAGIC = b"studio block 1\n"
 _HEAD = struct.Struct("<IIQ")
 """Length of the description, checksum of description and arrays, length of the arrays."""
 
+LOGITS = (-100, 100)
+"""Cell probability as flows have it: float16 ends at 65504, and a logit beyond 100 says no more than one of 100."""
+
 
 class BlockFormatError(ValueError):
     """Bytes that hold no whole block."""
@@ -73,8 +76,7 @@ def _flows(piece: FlowPiece, rows: NDArray[np.int64], cols: NDArray[np.int64]) -
     at = np.ix_(rows, cols)
     out = np.zeros((len(rows), len(cols), 3), np.float16)
     out[..., :2] = piece.flow[at]
-    # float16 ends at 65504; a logit beyond 100 says no more than one of 100.
-    out[..., 2] = np.where(piece.inside[at], np.clip(piece.logit[at], -100, 100), 0)
+    out[..., 2] = np.where(piece.inside[at], np.clip(piece.logit[at], *LOGITS), 0)
     return out
 
 
