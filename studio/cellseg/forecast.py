@@ -23,7 +23,7 @@ from studio.cellseg.networks import Network
 from studio.cellseg.peak import PeakMemory
 from studio.cellseg.pipeline import Pipeline
 from studio.cellseg.plan import BYTES_PER_PX, TILE_BYTES_PER_PX, Plan, make_plan
-from studio.cellseg.run import Request, identity
+from studio.cellseg.run import Request, identity, network_for
 from studio.core.jobs import NullProgress, Progress
 from studio.core.worker import owned_cores
 
@@ -97,20 +97,23 @@ def duration(seconds: float) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-def forecast(slide: WSI, request: Request, network: Network, progress: Progress | None = None) -> Forecast:
+def forecast(
+    slide: WSI, request: Request, progress: Progress | None = None, network: Network | None = None
+) -> Forecast:
     """Measure a few fields of what a run would do, and scale up. Nothing is written, no lock is taken.
 
     Args:
         slide: an open slide.
         request: the run.
-        network: its network.
         progress: told of fields; what its `advance` raises stops the measuring.
+        network: instead of the model's own.
 
-    Raises as `make_plan`, and SlideError.
+    Raises as `make_plan` and `load_network`, and SlideError.
     """
     began_s = time.monotonic()
     progress = progress or NullProgress()
     plan = make_plan(slide, request.params, request.region_slide, request.rois)
+    network = network or network_for(plan, request, progress)
     there = blocks_there(request.out, identity(plan, network, request.rois), plan.blocks)
     left = [core for core in plan.blocks if core not in there]
     fields = _fields(plan)

@@ -44,6 +44,17 @@ def blocks_there(out: Path, identity: dict[str, Any], cores: Iterable[Rect]) -> 
     return {core for core in cores if (blocks / _name(core)).is_file()}
 
 
+def earlier_runs(out: Path) -> list[dict[str, Any]]:
+    """What the unfinished runs to `out` said they are, the latest first; only looks."""
+    found: list[tuple[float, dict[str, Any]]] = []
+    for path in run_dir(out).glob("*/run.json"):
+        with contextlib.suppress(OSError, ValueError):
+            said = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(said, dict):
+                found.append((path.stat().st_mtime, said))
+    return [said for _, said in sorted(found, key=lambda item: item[0], reverse=True)]
+
+
 class Journal:
     """The finished blocks of one run. `write` may be called from several threads; one run at a time holds it.
 

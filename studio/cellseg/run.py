@@ -21,11 +21,11 @@ from studio.cellseg.blockdata import BlockData, keep_block
 from studio.cellseg.blocks import LAST_HALO, BlockCells, FlowPiece
 from studio.cellseg.estimate import Estimate, Estimator
 from studio.cellseg.finish import write_result
-from studio.cellseg.journal import Journal, explained
+from studio.cellseg.journal import Journal, earlier_runs, explained
 from studio.cellseg.lattice import Rect
 from studio.cellseg.livesource import block_event, plan_event
 from studio.cellseg.merge import merge_parts
-from studio.cellseg.networks import Network, shared_network
+from studio.cellseg.networks import BACKENDS, Network, shared_network
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.peak import PeakMemory
 from studio.cellseg.pipeline import Pipeline, StageTimes
@@ -73,6 +73,7 @@ class Outcome:
     resumed_blocks: int
     times: StageTimes
     estimate: Estimate | None
+    backend: str
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of `segment`."""
@@ -86,6 +87,7 @@ class Outcome:
             "peak_rss_mb": self.peak_rss_mb,
             "model": plan.params.model,
             "diam_um": plan.params.diam_um,
+            "backend": self.backend,
             "blocks": len(plan.blocks) + len(plan.skipped),
             "blocks_skipped": len(plan.skipped),
             "resumed_blocks": self.resumed_blocks,
@@ -121,7 +123,7 @@ def run_slide(
         raise UsageError(f"{request.out} exists already. Choose another name, or allow it to be replaced.")
     progress.start(0, "Looking at the slide")
     plan = make_plan(slide, request.params, request.region_slide, request.rois)
-    network = network or shared_network(plan.model, request.params, progress)
+    network = network or network_for(plan, request, progress)
     journal = Journal(request.out, identity(plan, network, request.rois))
     with PeakMemory() as peak, contextlib.closing(journal):
         run = _Run(plan, network, journal, request, progress, peak)
@@ -140,24 +142,48 @@ def run_slide(
         resumed_blocks=resumed,
         times=run.times,
         estimate=run.estimate,
+        backend=network.backend,
     )
+
+
+def network_for(plan: Plan, request: Request, progress: Progress) -> Network:
+    """The network of a run. Where the back end is left to us, an unfinished run keeps the one that it began with.
+
+    Raises as `shared_network`.
+    """
+    params = request.params
+    if params.backend == "auto":
+        same = json.loads(json.dumps(_subject(plan, request.rois)))
+        for said in earlier_runs(request.out):
+            backend = said.get("network", {}).get("backend")
+            if said | same == said and backend in BACKENDS:
+                # Gone since (another machine, a package removed): then auto it is, and a new beginning.
+                with contextlib.suppress(UsageError):
+                    return shared_network(plan.model, params.changed(backend=backend), progress)
+    return shared_network(plan.model, params, progress)
 
 
 def identity(plan: Plan, network: Network, rois: Sequence[ROI] | None) -> dict[str, Any]:
     """All that the labels of a block depend on, and the block size; plain JSON values."""
+    return _subject(plan, rois) | {
+        "network": {"backend": network.backend, "tile_px": network.tile_px, "batch": network.batch},
+        "versions": versions(network),
+    }
+
+
+def _subject(plan: Plan, rois: Sequence[ROI] | None) -> dict[str, Any]:
+    """The part of the identity that is known before the network."""
     params = {name: value for name, value in plan.params.to_dict().items() if name not in _NO_EFFECT}
     return {
         "format": JOURNAL_FORMAT,
         "slide": {"fingerprint": plan.slide.fingerprint, "size": list(plan.slide.size), "mpp": plan.grid.mpp_slide},
         "params": params | {"model": plan.model.name},
         "model_sha256": plan.model.sha256,
-        "network": {"backend": network.backend, "tile_px": network.tile_px, "batch": network.batch},
         "channel": plan.channel,
         "normalization": [list(plan.normalization.low), list(plan.normalization.high)],
         "region": list(plan.region.astuple()),
         "rois": rois_digest(rois),
         "block_px": block_px(plan.params),
-        "versions": versions(network),
     }
 
 

@@ -181,5 +181,4 @@ def estimate_task(
     """
     request = Request(SegmentParams.from_dict(params), Path(out).absolute(), region, rois, focus)
     with slide_at(slide_path, mpp) as slide:
-        network = shared_network(resolve_model(request.params.model), request.params, progress)
-        return forecast(slide, request, network, progress).to_dict()
+        return forecast(slide, request, progress).to_dict()

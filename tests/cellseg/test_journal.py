@@ -15,7 +15,13 @@ from studio.cellseg.blockdata import BlockData, BlockFormatError, from_bytes, to
 from studio.cellseg.blocks import PART
 from studio.cellseg.journal import Journal, run_dir
 from studio.cellseg.lattice import Rect
+from studio.cellseg.models import ModelInfo
+from studio.cellseg.networks import Network
+from studio.cellseg.networks.blobs import BlobNetwork
+from studio.cellseg.params import SegmentParams
+from studio.cellseg.run import Outcome, Request, run_slide
 from studio.errors import RunError
+from studio.slide import WSI
 from tests.cellseg.conftest import RunDots
 from tests.cellseg.kill_and_resume import kill_and_resume
 
@@ -114,6 +120,38 @@ def test_half_written_and_damaged_blocks_are_done_again(tmp_path: Path) -> None:
     assert not path.exists()
     assert not list(path.parent.glob("*.part"))
     again.close()
+
+
+def test_an_unfinished_run_keeps_its_back_end(
+    dots: WSI, dots_params: SegmentParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def stand_in(_info: ModelInfo, params: SegmentParams, _progress: object = None) -> Network:
+        asked.append(params.backend)
+        network = BlobNetwork(params.network_px, params.batch)
+        network.backend = params.backend if params.backend != "auto" else "openvino"
+        return network
+
+    def run(params: SegmentParams, stop: bool) -> Outcome | None:
+        request = Request(params, tmp_path / "a.zip")
+        with monkeypatch.context() as patch:
+            if stop:
+                patch.setattr("studio.cellseg.run.write_result", lambda *_: (_ for _ in ()).throw(RunError("stopped")))
+                with pytest.raises(RunError, match="stopped"):
+                    run_slide(dots, request)
+                return None
+            return run_slide(dots, request)
+
+    monkeypatch.setattr("studio.cellseg.run.shared_network", stand_in)
+    run(dots_params.changed(backend="torch"), stop=True)
+    # Left to us: the one that the run began with, whatever auto is by now. Other parameters: no such run.
+    run(dots_params.changed(min_size=40), stop=True)
+    outcome = run(dots_params, stop=False)
+    assert asked == ["torch", "auto", "torch"]
+    assert outcome is not None
+    assert outcome.backend == "torch"
+    assert outcome.resumed_blocks == len(outcome.plan.blocks)
 
 
 def test_the_second_run_on_a_target_is_refused(tmp_path: Path) -> None:
