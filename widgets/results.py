@@ -35,8 +35,8 @@ class ResultsPanel(Panel):
     """Draws `session.results`; keeps which line of the list is marked."""
 
     def __init__(self) -> None:
-        self._marked: tuple[Findings | None, int | None] = (None, None)
-        """The answer and the picked cell that the line below was looked for in."""
+        self._marked: tuple[Findings | None, int] = (None, 0)
+        """The answer that the line below was looked for in, and the selected cell."""
         self._line: int | None = None
 
     def draw(self, ctx: Context) -> None:
@@ -119,7 +119,7 @@ class ResultsPanel(Panel):
         if listed != found.cells:
             ctx.ui.text(f"{listed:,} of them are listed.", dim=True)
         query = found.query
-        reveal = self._mark(found, results.picked)
+        reveal = self._mark(found, ctx.document.selected_cell)
         press = ctx.ui.table(
             "Cells",
             columns,
@@ -136,14 +136,14 @@ class ResultsPanel(Panel):
             results.sort_by(names[press.column])
         if press.row is not None:
             results.go_to(int(found.rows[press.row]))
-            self._mark(found, results.picked)
+            self._mark(found, ctx.document.selected_cell)
 
-    def _mark(self, found: Findings, picked: int | None) -> bool:
-        """Look for the picked cell's line, where that may have changed. Whether it should be scrolled to."""
-        if self._marked == (found, picked):
+    def _mark(self, found: Findings, selected: int) -> bool:
+        """Look for the selected cell's line, where that may have changed. Whether it should be scrolled to."""
+        if self._marked == (found, selected):
             return False
-        self._marked = (found, picked)
-        self._line = found.line_of(picked) if picked is not None else None
+        self._marked = (found, selected)
+        self._line = found.line_of(selected) if selected else None
         return self._line is not None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from studio.core.jobs import Job
-from studio.session.findings import Findings, Query, find, table_of_source
+from studio.session.findings import ID, Findings, Query, find, table_of_source
 from studio.session.flight import fly_to
 from studio.session.state import PathDialog
 
@@ -33,8 +33,6 @@ class Results:
         self.query = Query()
         self.found: Findings | None = None
         """The newest answer; of other cells or another query while `busy`."""
-        self.picked: int | None = None
-        """Number of the cell that was gone to last."""
         self._answered: Hashable = None
         self._asked: Hashable = None
         self._job: Job | None = None
@@ -50,7 +48,7 @@ class Results:
         document = self._document
         overlay, slide = document.overlay, document.slide
         if overlay is None:
-            self.found = self.picked = self._answered = self._asked = None
+            self.found = self._answered = self._asked = None
             self._table = (-1, None)
             return
         key = (
@@ -62,7 +60,6 @@ class Results:
         self._asked = key
         if self._table[0] != document.overlay_version:
             self._table = (document.overlay_version, table_of_source(overlay.source))
-            self.picked = None
         source, table, rois, query = overlay.source, self._table[1], tuple(document.rois), self.query
 
         def work(_progress: object) -> Findings:
@@ -97,7 +94,7 @@ class Results:
         found = self.found
         if found is None or not 0 <= row < len(found.places):
             return
-        self.picked = int(found.values["id"][row])
+        self._document.selected_cell = int(found.values[ID][row])
         x, y = found.places[row].tolist()
         fly_to(self._document.view, x, y, float(found.diam_slide[row]))
 

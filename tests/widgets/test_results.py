@@ -104,7 +104,7 @@ def test_sorting_narrowing_and_going_to_a_cell(ctx: Any, panel: ResultsPanel, ce
     # The middle of a square of 10 mask pixels from row 80, column 100.
     assert (view.center_x, view.center_y) == (100 + 2 * 105, 200 + 2 * 85)
     assert 20 / view.scale > 30
-    assert ctx.actions.results.picked == 2
+    assert ctx.document.selected_cell == 2
     assert panel._line == 1
 
 
