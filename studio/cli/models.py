@@ -115,6 +115,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     )
     add("--backend", default="auto", metavar="B", help="auto, torch, openvino or openvino-bf16 (default auto)")
     add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
+    add("--markdown", action="store_true", help="print the scores of each folder as a table for a README")
     add("--pictures", type=Path, metavar="FOLDER", help="write pictures of the outlines: labelled green, found magenta")
 
 
@@ -291,6 +292,10 @@ def run_evaluate(args: argparse.Namespace) -> int:
         )
     if args.json:
         say_json(report)
+    elif args.markdown:
+        from studio.cellseg.training.report import markdown_table
+
+        say(markdown_table(report))
     else:
         say_fields({name: value for name, value in report.items() if not name.startswith("per_")})
         _say_folders(report["per_folder"])

@@ -119,6 +119,9 @@ def test_evaluate_prints_each_folder(tiles: Path, capsys: pytest.CaptureFixture[
     assert said["per_folder"]["tiles"]["f1_50"] == said["f1_50"]
     assert main(command) == 0
     assert "f1_50_interval" in capsys.readouterr().out
+    assert main([*command, "--markdown"]) == 0
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.startswith(f"| tiles | 4, {said['cells']} | **{said['f1_50']:.3f}** (")
 
 
 def test_wrong_use_ends_with_two(tiles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

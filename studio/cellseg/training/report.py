@@ -63,6 +63,27 @@ def write_report(
     return result
 
 
+def markdown_table(scores: dict[str, Any]) -> str:
+    """The scores of `evaluate`, a row for each folder, as in the card of the built-in model."""
+    lines = [
+        "| data | images, nuclei | F1 at IoU 0.5 (95 %) | AP 0.5 | AP 0.75 | AJI | count bias (95 %) |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for folder, row in scores["per_folder"].items():
+        low, high = row["f1_50_interval"]
+        few, many = row["count_bias_interval"]
+        lines.append(
+            f"| {folder} | {row['images']}, {row['cells']} | **{row['f1_50']:.3f}** ({low:.2f}–{high:.2f}) | "
+            f"{row['ap_50']:.3f} | {row['ap_75']:.3f} | {row['aji']:.3f} | "
+            f"{_percent(row['count_bias'])} % ({_percent(few)}…{_percent(many)}) |"
+        )
+    return "\n".join(lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:+.0f}".replace("-", "−")
+
+
 def _data(trained: dict[str, Any]) -> str:
     rows = "".join(
         f"<tr><td>{html.escape(name)}<td>{row['fields']}<td>{row['cells']}" for name, row in trained["data"].items()
