@@ -82,6 +82,8 @@ class Job:
     started_s: float | None = None
     _first_done: int = 0
     cancel_asked: bool = False
+    crashed: bool = False
+    """Whether it failed because the process it ran in ended."""
 
     def note_start(self, total: int, message: str, done: int) -> None:
         """Apply a worker's `start`."""

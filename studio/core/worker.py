@@ -266,6 +266,7 @@ class Worker:
             self._finish(JobState.CANCELLED)
         else:
             log.error("Worker %s ended during %r (exit code %s)", self._name, task.job.title, exitcode)
+            task.job.crashed = True
             self._finish(JobState.FAILED, error=_death_text(task.job.title, exitcode))
 
     def _kill_if_deaf(self) -> None:

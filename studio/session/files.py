@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from studio.cellseg.source import LabelSource
     from studio.document import Overlay
     from studio.slide import WSI
+    from studio.slide.roi import ROI
 
 RUNS_KEPT = 30
 """Finished runs kept in the runs folder; the oldest go first."""
@@ -41,10 +43,11 @@ def runs_dir() -> Path:
     return cache_dir() / "runs"
 
 
-def run_path(slide: WSI, params: SegmentParams) -> Path:
+def run_path(slide: WSI, params: SegmentParams, rois: Sequence[ROI] | None = None) -> Path:
     """Where a run of these parameters on this slide goes; the same again, so that a stopped run resumes."""
     values = {k: v for k, v in params.to_dict().items() if k not in _NOT_IN_THE_RESULT}
-    key = json.dumps([slide.fingerprint, slide.mpp, values], sort_keys=True)
+    shapes = None if rois is None else [[ring.tolist() for ring in (roi.outline, *roi.holes)] for roi in rois]
+    key = json.dumps([slide.fingerprint, slide.mpp, values, *([shapes] if shapes is not None else [])], sort_keys=True)
     return runs_dir() / f"{slide.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}-masks.zip"
 
 

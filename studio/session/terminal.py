@@ -7,6 +7,7 @@ import time
 from typing import TextIO
 
 from studio.core.jobs import Job
+from studio.session.runcounts import RunCounts
 from studio.session.text import job_fraction, job_text
 
 EVERY_S = 0.5
@@ -21,7 +22,7 @@ class TerminalBar:
         self._drawn_s = float("-inf")
         self._length = 0
 
-    def show(self, job: Job | None) -> None:
+    def show(self, job: Job | None, counts: RunCounts | None = None) -> None:
         """Draw a job's progress, or end the line when there is none (any more). Cheap; call every frame."""
         # A program started without a console has no stderr at all.
         if self._stream is None or not self._stream.isatty():
@@ -35,7 +36,8 @@ class TerminalBar:
         if now_s - self._drawn_s >= EVERY_S:
             self._drawn_s = now_s
             filled = round(WIDTH * job_fraction(job))
-            self._write(f"{job.title} [{'#' * filled}{'.' * (WIDTH - filled)}] {job_text(job)}")
+            found = f", {counts.text}" if counts is not None and counts.cells else ""
+            self._write(f"{job.title} [{'#' * filled}{'.' * (WIDTH - filled)}] {job_text(job)}{found}")
 
     def _write(self, text: str, end: str = "") -> None:
         self._stream.write("\r" + text.ljust(self._length) + end)

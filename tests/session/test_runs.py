@@ -1,0 +1,172 @@
+"""Whole-slide runs: paused, stopped, crashed, gone on with, restricted to regions, counted on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.cellseg.journal import run_dir
+from studio.cellseg.source import MaskGeometry
+from studio.core.jobs import JobState
+from studio.session import unfinished
+
+SQUARE = [(100.0, 100.0), (900.0, 100.0), (900.0, 900.0), (100.0, 900.0)]
+
+
+@pytest.fixture
+def opened(bench: Any, sample_slide: Path) -> Any:
+    bench.open(sample_slide)
+    return bench
+
+
+def begin(bench: Any, *, done: int, total: int = 10) -> Any:
+    """A run under way with so many blocks on the disk; its job."""
+    bench.session.segment()
+    job, _, kwargs = bench.batch.calls[-1]
+    blocks = run_dir(Path(kwargs["out"])) / "KEY" / "blocks"
+    blocks.mkdir(parents=True)
+    for number in range(done):
+        (blocks / f"{number}.block").write_bytes(b"x")
+    job.note_start(total, "", 0)
+    job.done = done
+    tell_of_blocks(bench, job, done)
+    return job
+
+
+def tell_of_blocks(bench: Any, job: Any, count: int) -> None:
+    geometry = {"shape": (2000, 2000), "scale_x": 1.0, "scale_y": 1.0, "offset_x": 0.0, "offset_y": 0.0, "mpp": 0.5}
+    assert MaskGeometry(**geometry)
+    job.events.append(("plan", {"geometry": geometry, "mask": [0, 0, 2000, 2000], "downscale": 1.0, "flows": False}))
+    for number in range(count):
+        mask = [0, number * 200, 1000, number * 200 + 200]
+        job.events.append(("block", {"file": "/nowhere/x.block", "mask": mask, "cells": 25}))
+    bench.wait()
+
+
+def test_cells_are_counted_on_the_way(opened: Any) -> None:
+    begin(opened, done=4)
+    counts = opened.session.run_counts
+    assert (counts.cells, round(counts.area_mm2, 6)) == (100, 0.2)
+    assert counts.text == "100 cells so far, 500 per mm²"
+
+
+def test_a_paused_run_goes_on_where_it_was(opened: Any) -> None:
+    job = begin(opened, done=4)
+    asked = opened.batch.calls[-1][2]
+    opened.session.pause()
+    opened.wait()
+    assert job.state is JobState.CANCELLED
+    assert opened.said("info", "Segmentation paused", "Resume")
+    assert not opened.session.segmenting
+    run = opened.session.unfinished
+    assert (run.blocks_done, run.blocks, run.share) == (4, 10, 0.4)
+    # What the panel says meanwhile doesn't matter: the run is the one that was paused.
+    opened.session.set_params(diam_um=25.0)
+    opened.session.resume()
+    assert opened.batch.calls[-1][2] == asked
+    assert opened.session.segmenting
+    assert opened.session.unfinished is None
+
+
+def test_a_run_is_offered_when_its_slide_is_opened_again(opened: Any, sample_slide: Path, tmp_path: Path) -> None:
+    opened.session.rois.add(SQUARE)
+    opened.session.rois_only = True
+    begin(opened, done=3)
+    asked = opened.batch.calls[-1][2]
+    opened.session.cancel()
+    opened.wait()
+    opened.session.close_slide()
+    opened.session.toasts.clear()
+    opened.open(sample_slide)
+    assert opened.said("info", "not finished", "30%", "Resume")
+    assert not opened.session.rois_only
+    opened.session.resume()
+    again = opened.batch.calls[-1][2]
+    assert {k: v for k, v in again.items() if k != "rois"} == {k: v for k, v in asked.items() if k != "rois"}
+    assert [(r.name, r.outline.tolist()) for r in again["rois"]] == [
+        (r.name, r.outline.tolist()) for r in asked["rois"]
+    ]
+
+
+def test_the_run_under_way_is_not_offered(opened: Any, sample_slide: Path) -> None:
+    begin(opened, done=3)
+    opened.open(sample_slide)
+    assert opened.session.unfinished is None
+    opened.session.resume()
+    assert opened.said("warning", "no unfinished run")
+
+
+def test_discarding_deletes_what_was_done(opened: Any, sample_slide: Path) -> None:
+    begin(opened, done=3)
+    out = Path(opened.batch.calls[-1][2]["out"])
+    opened.session.cancel()
+    opened.wait()
+    opened.session.discard_unfinished()
+    opened.wait()
+    assert list(out.parent.iterdir()) == []
+    opened.open(sample_slide)
+    assert opened.session.unfinished is None
+
+
+def test_a_finished_run_is_no_longer_offered(opened: Any, tmp_path: Path) -> None:
+    begin(opened, done=3)
+    opened.finish(opened.batch.calls[-1][0], {"out": str(tmp_path / "x.zip"), "cells": 3})
+    slide = opened.session.document.slide
+    assert unfinished.unfinished(slide.fingerprint) == []
+    assert "complete: 3 cells" in opened.session.attention
+
+
+def crash(bench: Any, done: int) -> None:
+    job = bench.batch.calls[-1][0]
+    job.note_start(10, "", done)
+    job.done, job.crashed, job.error, job.state = done, True, "Segment: the worker process stopped.", JobState.FAILED
+    bench.wait()
+
+
+def test_a_crashed_worker_is_started_again(opened: Any) -> None:
+    opened.session.segment()
+    asked = opened.batch.calls[-1][2]
+    for done in (3, 5, 5):
+        crash(opened, done)
+        assert opened.said("warning", "started again")
+        assert opened.session.segmenting
+        assert opened.batch.calls[-1][2] == asked
+    assert len(opened.batch.calls) == 4
+    crash(opened, 5)
+    assert not opened.session.segmenting
+    assert opened.said("error", "worker process stopped", "Resume")
+    assert "failed" in opened.session.attention
+
+
+def test_an_error_isnt_tried_again(opened: Any) -> None:
+    opened.session.segment()
+    job = opened.batch.calls[-1][0]
+    job.error, job.state = "The disk of /x is full. Free some space.", JobState.FAILED
+    opened.wait()
+    assert len(opened.batch.calls) == 1
+    assert opened.said("error", "disk of /x is full", "Resume")
+
+
+def test_regions_only(opened: Any) -> None:
+    session = opened.session
+    whole = session.requested_run()
+    session.rois_only = True
+    assert "no regions" in session.why_not_segment()
+    session.rois.add(SQUARE)
+    run = session.requested_run()
+    assert [roi.outline.tolist() for roi in run.rois] == [[list(point) for point in SQUARE]]
+    assert run.out != whole.out
+    session.rois.add([(0, 0), (50, 0), (50, 50)])
+    assert session.requested_run().out not in (run.out, whole.out)
+    session.segment()
+    assert len(opened.batch.calls[-1][2]["rois"]) == 2
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"fingerprint": 3}'])
+def test_notes_that_cant_be_read_are_passed_over(opened: Any, text: str) -> None:
+    begin(opened, done=3)
+    out = Path(opened.batch.calls[-1][2]["out"])
+    out.with_name(out.name + unfinished.SUFFIX).write_text(text)
+    assert unfinished.unfinished(opened.session.document.slide.fingerprint) == []
