@@ -1,0 +1,124 @@
+"""A result kept as A against whatever comes after it: how to look at both, how far they agree, what differs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio.cellseg.agreement import SAME
+from studio.document import COMPARE_RGB
+from studio.session.compare import BLINK_RANGE_S
+from studio.session.text import cells_text
+
+if TYPE_CHECKING:
+    from studio.cellseg.agreement import Agreement
+    from studio.document import CompareView, Overlay
+    from studio.gui.panel import Context
+
+VIEWS: tuple[tuple[CompareView, str, str], ...] = (
+    ("a", "A", "Show A in place of B."),
+    ("b", "B", "Show B: what was found last."),
+    ("swipe", "Swipe", "A left and B right of a divider, which can be dragged."),
+    ("blink", "Blink", "A and B in turn: what differs jumps to the eye."),
+    ("differences", "Differences", "Colour each cell by what became of it."),
+    ("bare", "Slide | cells", "The bare slide left and its cells right of a divider, which can be dragged."),
+)
+
+TIPS = {
+    "Keep as A": "Keep these cells, and the parameters they were made with, to compare with what comes next.",
+    "Swap": "Show A and keep B in its place.",
+    "Let go of A": "End the comparison. Files stay.",
+    "Blink every": "Seconds that each of the two is shown.",
+    "Previous": "Go to the cell that differs a little more.",
+    "Next": "Go to the next cell that differs, those that concern most pixels first.",
+}
+
+_MOST_CHANGES = 4
+
+
+def draw(ctx: Context) -> None:
+    """The section Compare A/B."""
+    ui, compare, comparison = ctx.ui, ctx.actions.compare, ctx.document.comparison
+    why = compare.why_not_keep()
+    with ui.grid(3):
+        if ui.button("Keep as A", enabled=why is None, tooltip=why or TIPS["Keep as A"]):
+            compare.keep()
+        kept = comparison.kept
+        nothing = None if kept is not None else "Nothing is kept as A."
+        if ui.button("Swap", enabled=(nothing or why) is None, tooltip=nothing or why or TIPS["Swap"]):
+            compare.swap()
+        # A preview under way may still put back what was there before it.
+        why = nothing or ("A preview is under way." if ctx.actions.previewing else None)
+        if ui.button("Let go of A", shown="Let go", enabled=why is None, tooltip=why or TIPS["Let go of A"]):
+            compare.let_go()
+    if kept is not None:
+        _sides(ctx, kept)
+    _views(ctx)
+    if kept is not None:
+        _agreement(ctx)
+
+
+def _sides(ctx: Context, kept: Overlay) -> None:
+    shown = ctx.document.overlay
+    ctx.ui.text(f"A: {_side_text(kept)}")
+    if shown is None or ctx.actions.compare.same:
+        ctx.ui.text("Change something and preview, segment or load: that becomes B.", dim=True)
+        return
+    ctx.ui.text(f"B: {_side_text(shown)}")
+    changes = [f"{name.replace('_', ' ')} {a} → {b}" for name, a, b in ctx.actions.compare.changes]
+    if len(changes) > _MOST_CHANGES:
+        changes[_MOST_CHANGES:] = [f"and {len(changes) - _MOST_CHANGES} more"]
+    if changes:
+        ctx.ui.text("; ".join(changes), dim=True)
+
+
+def _side_text(overlay: Overlay) -> str:
+    text = cells_text(overlay.source.cells)
+    if overlay.params is not None:
+        text += f", {overlay.params.model}, {overlay.params.diam_um:g} µm"
+    return text if overlay.origin in ("preview", "run") else f"{text}, {overlay.origin.rpartition('/')[2]}"
+
+
+def _views(ctx: Context) -> None:
+    ui, compare, comparison = ctx.ui, ctx.actions.compare, ctx.document.comparison
+    with ui.grid(3):
+        for view, label, tip in VIEWS:
+            why = compare.why_not_look(view)
+            if ui.radio(label, comparison.view == view, enabled=why is None, tooltip=why or tip):
+                compare.look(view)
+    if comparison.view == "blink":
+        low, high = BLINK_RANGE_S
+        compare.blink_s = ui.slider(
+            "Blink every", compare.blink_s, low, high, fmt="%.1f s", tooltip=TIPS["Blink every"]
+        )
+
+
+def _agreement(ctx: Context) -> None:
+    ui, compare = ctx.ui, ctx.actions.compare
+    found = compare.agreement
+    if found is None:
+        if compare.busy:
+            ui.text("Comparing cells…", dim=True)
+        return
+    iou = "" if found.median_iou is None else f", median IoU of pairs {found.median_iou:.3f}"
+    ui.text(f"F1 at IoU 0.5: {found.f1_50:.3f}{iou}")
+    for name, text in _kinds(found):
+        ui.swatch((*COMPARE_RGB[name], 1.0), text)
+    with ui.grid(2):
+        why = None if found.differences else "All cells are the same."
+        if ui.button("Previous", enabled=why is None, tooltip=why or TIPS["Previous"]):
+            compare.step(-1)
+        if ui.button("Next", enabled=why is None, tooltip=why or TIPS["Next"]):
+            compare.step(1)
+    if (cell := compare.difference) is not None and compare.index is not None:
+        what = f"changed, IoU {cell.iou:.2f}" if cell.iou else cell.kind.replace("only", "only in")
+        ui.text(f"{compare.index + 1:,} of {found.differences:,}: {what}", dim=True)
+
+
+def _kinds(found: Agreement) -> tuple[tuple[str, str], ...]:
+    """What the colours stand for, and how many cells have each."""
+    return (
+        ("only_a", f"Only in A: {found.only_a:,}"),
+        ("only_b", f"Only in B: {found.only_b:,}"),
+        ("changed", f"Changed (IoU below {SAME:g}): {found.changed:,}"),
+        ("equal", f"Equal: {len(found.pairs) - found.changed:,}"),
+    )
