@@ -51,6 +51,10 @@ class Settings:
     ui_scale: float = 1.0
     """Multiplies the size of text and controls on top of the screen's own scale."""
     window_size: tuple[int, int] = (1280, 800)
+    picture_scale_bar: bool = True
+    """Whether pictures of the view have a scale bar."""
+    picture_regions: bool = True
+    """Whether they have the regions and measured lines."""
     bookmarks: dict[str, list[Any]] = field(default_factory=dict)
     """Named views, by the slide's fingerprint; `studio/session/bookmarks.py` knows what is in a view."""
     path: Path | None = field(default=None, compare=False, repr=False)

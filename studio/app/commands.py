@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Protocol
 
 from studio.app.camera import NOTCH, STEP, Camera
+from studio.app.picture import suggested_name
 from studio.app.shortcuts import Command
 from studio.app.viewer_commands import look_commands, tool_commands
 from studio.session import PathDialog, Session
 from studio.session.files import OPEN_SUFFIXES
+
+_PICTURE_OPTIONS = (
+    ("picture_scale_bar", "Scale bar in pictures of the view"),
+    ("picture_regions", "Regions in pictures of the view"),
+)
+"""Settings, and what they are called."""
 
 
 class WindowActions(Protocol):
@@ -27,6 +34,9 @@ class WindowActions(Protocol):
 
     def toggle_help(self) -> None:
         """Show or hide the page of shortcuts."""
+
+    def copy_position(self) -> None:
+        """Put where the pointer is, and how close the view, on the clipboard."""
 
     def save_picture(self, path: Path, *, whole_window: bool) -> None:
         """Write what is in view (or the whole window) as a PNG, once the next frame is drawn."""
@@ -55,8 +65,7 @@ def _file_commands(session: Session, window: WindowActions) -> tuple[Command, ..
         )
 
     def ask_picture(whole_window: bool) -> None:
-        slide = session.document.slide
-        name = f"{slide.name if slide else 'studio'}.png"
+        name = f"{suggested_name(session.document)}{'-window' * whole_window}.png"
         session.pending_dialog = PathDialog(
             kind="save",
             title="Save picture",
@@ -67,6 +76,18 @@ def _file_commands(session: Session, window: WindowActions) -> tuple[Command, ..
 
     def has_slide() -> bool:
         return session.document.slide is not None
+
+    def remembered(name: str, title: str) -> Command:
+        """A tick for a setting."""
+
+        def is_on() -> bool:
+            return bool(getattr(session.settings, name))
+
+        def toggle() -> None:
+            setattr(session.settings, name, not is_on())
+            session.settings.changed()
+
+        return Command(name, title, "", toggle, section="File", checked=is_on)
 
     return (
         Command("open", "Open…", "Ctrl+O", ask_open, section="File"),
@@ -79,7 +100,11 @@ def _file_commands(session: Session, window: WindowActions) -> tuple[Command, ..
             section="File",
         ),
         Command("picture", "Save picture of the view…", "Ctrl+P", lambda: ask_picture(False), has_slide, "File"),
-        Command("picture_window", "Save picture of the window…", "", lambda: ask_picture(True), section="File"),
+        Command(
+            "picture_window", "Save picture of the window…", "Ctrl+Shift+P", lambda: ask_picture(True), section="File"
+        ),
+        *(remembered(*option) for option in _PICTURE_OPTIONS),
+        Command("copy_position", "Copy position", "Ctrl+C", window.copy_position, has_slide, "File"),
         Command("close", "Close slide", "Ctrl+W", session.close_slide, has_slide, "File"),
         Command("quit", "Quit", "Ctrl+Q", window.quit, section="File"),
     )

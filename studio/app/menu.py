@@ -14,7 +14,18 @@ from studio.session import Session
 if TYPE_CHECKING:
     from studio.app.shortcuts import Command
 
-_FIRST_OF_GROUP = ("export", "close", "fullscreen", "mask", "clear", "undo", "bookmark", "about")
+_FIRST_OF_GROUP = (
+    "export",
+    "picture",
+    "copy_position",
+    "close",
+    "fullscreen",
+    "mask",
+    "clear",
+    "undo",
+    "bookmark",
+    "about",
+)
 """Commands with a line above them."""
 
 

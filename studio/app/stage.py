@@ -15,8 +15,10 @@ from studio.app.commands import build_commands
 from studio.app.host import PanelHost
 from studio.app.loop import FRAME_S, FrameClock
 from studio.app.native_dialog import NativeDialogs
+from studio.app.picture import Extras, draw_extras
 from studio.app.probe import FrameState, ProbeFile, snapshot
 from studio.app.shortcuts import Shortcuts
+from studio.app.statusbar import magnification_text, position_text
 from studio.app.toolbox import build_tools
 from studio.app.viewer_input import ViewerInput
 from studio.app.window import TITLE, Window
@@ -190,6 +192,18 @@ class WindowStage:
         """Write a picture once the next frame is drawn."""
         self._picture = (path, whole_window)
 
+    def copy_position(self) -> None:
+        """Put where the pointer is, or else the view's middle, on the clipboard."""
+        document, view = self._session.document, self._camera.view
+        if document.slide is None:
+            return
+        x, y = self._viewer.position_slide or (view.center_x, view.center_y)
+        words = [document.slide.path.name, position_text(x, y, document.slide.mpp)]
+        words.append(magnification_text(view.scale, self._camera.mpp))
+        text = ", ".join(" ".join(word.split()) for word in words)
+        self._window.set_clipboard(text)
+        self._session.notify("info", f"Copied: {text}")
+
     def _react(self, events: Sequence[Event], now_s: float, gui_has_keys: bool) -> None:
         """Do what events ask for that the gui leaves alone; before it draws, so that it shows the outcome."""
         for event in events:
@@ -240,7 +254,12 @@ class WindowStage:
             else:
                 view.offset = (0, 0)
                 self._scene.draw(self._session.document, view.viewport)
-            self._session.save_picture(target.read(), path)
+            rgb = target.read()
+            if not whole_window:
+                settings = self._session.settings
+                extras = Extras(settings.picture_scale_bar, settings.picture_regions)
+                rgb = draw_extras(rgb, self._session.document, self._window.content_scale, extras)
+            self._session.save_picture(rgb, path)
         finally:
             view.offset = offset
             target.close()

@@ -69,6 +69,9 @@ class Stand:
     def toggle_help(self) -> None:
         self.chrome.toggle_help()
 
+    def copy_position(self) -> None:
+        self.called.append("copy_position")
+
     def save_picture(self, path: Path, *, whole_window: bool) -> None:
         self.called.append(f"picture {path.name} {whole_window}")
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+HIGH = (1500, 1150)
+
 PANEL = {
     "Model", "Auto-detect diameter", "Manual", "Diameter", "Preview", "Otsu threshold", "Save flows", "Segment",
     "Export", "Mask", "Outline", "Centroid", "gradXY", "Black BG", "Alpha", "Reset",
@@ -22,7 +24,7 @@ def test_the_slide_gets_what_is_left(stands: Any) -> None:
 
 
 def test_the_cell_segmentation_panel_needs_no_scrolling(stands: Any, sample_slide: Path) -> None:
-    stand = stands(extensions={"cellseg": True})
+    stand = stands(extensions={"cellseg": True}, size=HIGH)
     stand.open_slide(sample_slide)
     stand.p.click("Cell Segmentation")
     assert set(stand.p.labels("cellseg")) >= PANEL
@@ -33,7 +35,7 @@ def test_the_cell_segmentation_panel_needs_no_scrolling(stands: Any, sample_slid
 
 
 def test_real_controls_change_the_document(stands: Any, sample_slide: Path) -> None:
-    stand = stands(extensions={"cellseg": True})
+    stand = stands(extensions={"cellseg": True}, size=HIGH)
     document = stand.session.document
     stand.open_slide(sample_slide)
     stand.p.click("Cell Segmentation")

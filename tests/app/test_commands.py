@@ -32,6 +32,9 @@ class FakeWindow:
     def toggle_help(self) -> None:
         self.done.append("help")
 
+    def copy_position(self) -> None:
+        self.done.append("copy_position")
+
     def save_picture(self, path: Path, *, whole_window: bool) -> None:
         self.done.append(f"{path} {whole_window}")
 
@@ -167,7 +170,7 @@ def test_a_picture_is_asked_for_and_saved(table: Shortcuts, session: Session, wi
     table.run(key(glfw.KEY_P, PRIMARY_MOD))
     dialog = session.pending_dialog
     assert dialog is not None
-    assert dialog.suggested.name == "slide.png"
+    assert dialog.suggested.name == "slide-x0-y0-40x.png"
     dialog.on_path(Path("/somewhere/else.png"))
     assert window.done == ["/somewhere/else.png False"]
 

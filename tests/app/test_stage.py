@@ -229,8 +229,8 @@ def test_a_frame_that_raises_is_shown_and_the_next_one_works(
     driver.stage.failed(ValueError("half-way"))
     driver.frames(4)
     assert any("half-way" in toast.text for toast in driver.session.toasts)
-    driver.click("Outline")
-    assert driver.session.document.style.outline
+    driver.click("Auto-detect diameter")
+    assert driver.session.document.auto_diameter
 
 
 def test_frames_that_go_on_raising_end_the_loop(drive: Callable[..., Driver], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -298,3 +298,13 @@ def test_a_given_size_is_not_remembered(drive: Callable[..., Driver], window: Wi
     before = driver.session.settings.window_size
     driver.frames(1)
     assert driver.session.settings.window_size == before != window.size
+
+
+def test_the_position_is_copied(drive: Callable[..., Driver], sample_slide: Path) -> None:
+    driver = drive(files=(sample_slide,))
+    driver.until(lambda: driver.sharp)
+    x, y, width, height = driver.stage._area
+    driver.put(MouseMove(x + width / 2, y + height / 2))
+    driver.stage.copy_position()
+    assert driver.window.get_clipboard().startswith("CMU-1-Small-Region.svs, 1,110, 1,48")
+    assert "µm/px" in driver.window.get_clipboard()
