@@ -89,7 +89,8 @@ class Shortcuts:
     def find(self, event: Event) -> Command | None:
         """The command that an event stands for, enabled or not."""
         if isinstance(event, Char):
-            return self._characters.get(chr(event.codepoint).lower())
+            text = chr(event.codepoint)
+            return self._characters.get(text) or self._characters.get(text.lower())
         if isinstance(event, Key) and event.down:
             return self._keys.get((event.key, event.mods & _ALL_MODS))
         return None
@@ -105,8 +106,10 @@ class Shortcuts:
     def _add(self, text: str, command: Command) -> None:
         *names, key = text.split("+") if len(text) > 1 else [text]
         mods = sum(_MODS[name] for name in names)
-        if len(key) == 1 and not mods:
-            taken = self._characters.setdefault(key.lower(), command)
+        shifted = mods == glfw.MOD_SHIFT and key.isalpha()
+        if len(key) == 1 and (shifted or not mods):
+            # Its capital, so that it is told from the same letter without Shift.
+            taken = self._characters.setdefault(key.upper() if shifted else key.lower(), command)
             if taken is not command:
                 raise ValueError(f"{text!r} runs both {taken.name} and {command.name}")
             return

@@ -113,6 +113,14 @@ def test_keys(table: Shortcuts, event: Event, name: str | None) -> None:
     assert (command.name if command else None) == name
 
 
+def test_a_letter_with_shift_is_another_one(window: FakeWindow) -> None:
+    plain, shifted = (Command(key, key, key, window.quit) for key in ("G", "Shift+G"))
+    table = Shortcuts((plain, shifted))
+    assert table.find(char("g")) is plain
+    assert table.find(char("G")) is shifted
+    assert table.find(key(glfw.KEY_G, glfw.MOD_SHIFT)) is None
+
+
 def test_no_slide_no_camera(table: Shortcuts, session: Session, window: FakeWindow) -> None:
     before = session.document.view.rect_slide
     assert not table.run(char("+"))
