@@ -10,6 +10,7 @@ from studio.app.camera import NOTCH, STEP, Camera
 from studio.app.picture import suggested_name
 from studio.app.shortcuts import Command
 from studio.app.viewer_commands import look_commands, tool_commands
+from studio.cellseg.cellvalues import has_probability
 from studio.session import PathDialog, Session
 from studio.session.files import OPEN_SUFFIXES
 
@@ -145,6 +146,9 @@ def _cell_commands(session: Session) -> tuple[Command, ...]:
     def has_flows() -> bool:
         return document.overlay is not None and document.overlay.source.has_flows
 
+    def has_probabilities() -> bool:
+        return document.overlay is not None and has_probability(document.overlay.source)
+
     def layer(name: str, title: str, key: str, enabled: Callable[[], bool] = has_cells) -> Command:
         """A tick for what `document.style` calls the same."""
 
@@ -172,6 +176,7 @@ def _cell_commands(session: Session) -> tuple[Command, ...]:
         layer("outline", "Outline", "O"),
         layer("centroid", "Centroid", "C"),
         layer("gradxy", "gradXY", "G", has_flows),
+        layer("cellprob", "Cell probability", "Shift+G", has_probabilities),
         layer("black_bg", "Black background", "B"),
         Command("clear", "Take cells off", "", session.clear_overlay, has_cells, "Cells"),
     )

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from studio.app.legend import draw_legends
 from studio.gui.control import Rect
 from studio.gui.gui import Gui
 from studio.session import Session
@@ -73,6 +74,7 @@ class Hud:
             return
         with gui.chrome.panel("view"):
             self._scale_bar(gui, area)
+            draw_legends(gui, area, self._session.document, MARGIN)
             if self.show_minimap:
                 self._minimap(gui, area, minimap)
 

@@ -53,7 +53,7 @@ def snapshot(frame: FrameState, session: Session) -> dict[str, Any]:
         "slide": _slide(document),
         "view": _view(document) | {"area": [round(v, 2) for v in frame.area]},
         "tiles": {"wanted": frame.tiles[0], "ready": frame.tiles[1]},
-        "overlay": _overlay(document),
+        "overlay": _overlay(document, session),
         "cellseg": {
             "model": document.params.model,
             "diam_um": document.params.diam_um,
@@ -114,16 +114,21 @@ def _view(document: Document) -> dict[str, Any]:
     }
 
 
-def _overlay(document: Document) -> dict[str, Any] | None:
-    overlay, style = document.overlay, document.style
+def _overlay(document: Document, session: Session) -> dict[str, Any] | None:
+    overlay, style, values = document.overlay, document.style, document.values
     if overlay is None:
         return None
+    hovered = session.selection.hovered
     return {
         "cells": overlay.source.cells,
         "source": overlay.origin,
         "layers": style.layers,
         "alpha": style.alpha,
         "black_bg": style.black_bg,
+        "fill": style.fill,
+        "values": None if values is None else {"column": values.column, "low": values.low, "high": values.high},
+        "selected": document.selected_cell or None,
+        "hovered": None if hovered is None else {"cell": hovered.label, "measures": dict(hovered.measures)},
     }
 
 

@@ -158,6 +158,7 @@ class StatusBar:
         overlay = self._session.document.overlay
         if overlay is None:
             return ""
-        origin = {"preview": "preview", "run": "whole slide"}.get(overlay.origin)
+        origin = {"preview": "preview", "run": "whole slide", "live": "run under way"}.get(overlay.origin)
         name = origin or (overlay.path.name if overlay.path is not None else overlay.origin)
-        return f"{overlay.source.cells:,} cells, {name}"
+        selected = self._session.selection.selected
+        return f"{overlay.source.cells:,} cells, {name}" + (f"     {selected.text}" if selected is not None else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from studio.app.camera import Camera
+from studio.app.hover import HoverTool
 from studio.app.measure import MeasureTool
 from studio.app.roi_draw import FreehandTool, PolygonTool, RectangleTool
 from studio.app.roi_edit import RoiEditor
@@ -28,4 +29,5 @@ def build_tools(session: Session, camera: Camera) -> Tools:
     tools.add_passive(RoiEditor(session, camera))
     # Its lines stay while another tool, or none, is chosen.
     tools.add_passive(measure)
+    tools.add_passive(HoverTool(session, camera))
     return tools

@@ -65,21 +65,6 @@ def column_unit(name: str) -> str:
     return _UNITS.get(name.rpartition("_")[2], "") if "_" in name else ""
 
 
-def table_of_source(source: LabelSource) -> CellTable | None:
-    """The cell table of what is shown; None where cells have no numbers yet (a run under way).
-
-    Cheap; its columns are read or measured when they are asked for, which takes its time.
-    """
-    from studio.cellseg.memory import ArraySource
-    from studio.cellseg.result import Segmentation
-
-    if isinstance(source, Segmentation):
-        return source.cell_table
-    if isinstance(source, ArraySource):
-        return Segmentation(source.labels, geometry=source.geometry, flows=source.flows).cell_table
-    return None
-
-
 def colour_columns(table: CellTable) -> list[str]:
     """Columns that cells can be coloured by."""
     return [name for name in table if name not in _PLACES]

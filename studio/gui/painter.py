@@ -10,6 +10,7 @@ import imgui
 
 from studio.gui import scopes
 from studio.gui.control import Rect
+from studio.gui.fonts import Fonts
 from studio.gui.icons import icon_text
 from studio.gui.state import GuiState
 from studio.gui.theme import Color, Theme
@@ -30,6 +31,11 @@ class Painter:
     def theme(self) -> Theme:
         """Colours in force."""
         return self._state.theme
+
+    @property
+    def fonts(self) -> Fonts:
+        """Fonts in force."""
+        return self._state.fonts
 
     def px(self, length: float) -> float:
         """A length of the design in window units of this screen."""

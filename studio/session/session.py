@@ -8,10 +8,13 @@ from studio.core.worker import Worker
 from studio.resources import resource
 from studio.session.bookmarks import Bookmarks
 from studio.session.channel import AutoChannel
+from studio.session.colours import Colours
+from studio.session.compare import Compare
 from studio.session.exporting import ExportSession
 from studio.session.image import Image
 from studio.session.results import Results
 from studio.session.rois import Rois
+from studio.session.selection import Selection
 from studio.settings import Settings
 
 SAMPLE = ("assets", "samples", "CMU-1-Small-Region.svs")
@@ -34,6 +37,21 @@ class Session(ExportSession):
         self.image = Image(self, self._run_on_thread)
         self.channel = AutoChannel(self, self._run_on_thread)
         self.results = Results(self, self._run_on_thread)
+        self.compare = Compare(self, self._run_on_thread)
+        self.selection = Selection(self.document, self._run_on_thread)
+        self.colours = Colours(self, self._run_on_thread)
+
+    @property
+    def due_s(self) -> float:
+        """Seconds until something is to be done though nothing happens; infinite if there is nothing."""
+        return min(super().due_s, self.selection.due_s, self.compare.due_s)
+
+    def update(self) -> bool:
+        """Once a frame: take in what the workers did. Whether anything to draw changed."""
+        changed = super().update()
+        changed |= self.selection.follow()
+        changed |= self.compare.follow()
+        return self.colours.follow() or changed
 
     def sample_slide(self) -> Path:
         """The H&E slide that travels with the program."""

@@ -92,6 +92,10 @@ def test_slide_cells_jobs_and_toasts(session: Session, sample_slide: Path) -> No
         "layers": ["mask", "centroid"],
         "alpha": 1.0,
         "black_bg": True,
+        "fill": "",
+        "values": None,
+        "selected": None,
+        "hovered": None,
     }
     assert values["jobs"] == [
         {"id": 3, "title": "Segment", "state": "failed", "done": 2, "total": 9, "message": "m", "error": "no room"}

@@ -23,6 +23,7 @@ SECTIONS: tuple[tuple[str, Callable[[Context], None], bool, bool], ...] = (
     ("Whole-slide segmentation", whole_slide.draw, True, False),
     ("Result", result.draw, True, False),
     ("View controls", view.draw, True, True),
+    ("Lines & colours", view.draw_colours, False, False),
     ("Advanced", advanced.draw, False, False),
 )
 """Title, what draws it, whether it is open at first, whether its labels are short."""

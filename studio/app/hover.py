@@ -1,0 +1,61 @@
+"""What is known of the cell under the pointer, beside it; a click selects the cell, Esc lets it go."""
+
+from __future__ import annotations
+
+import math
+
+from studio.app.camera import Camera
+from studio.app.tools import Point, ToWindow
+from studio.gui.events import KEY_ESCAPE, Event, Focus, Key, MouseButton, MouseMove
+from studio.gui.factcard import fact_card
+from studio.gui.painter import Painter
+from studio.session import Session
+
+CLICK = 4.0
+"""Window units that the pointer may move between down and up; more is a drag."""
+
+
+class HoverTool:
+    """Passive. Leaves every button to the camera: a press that moves the slide selects nothing."""
+
+    name = "cells"
+
+    def __init__(self, session: Session, camera: Camera) -> None:
+        self._session = session
+        self._camera = camera
+        self._position = (-math.inf, -math.inf)
+        self._pressed: tuple[Point, Point] | None = None
+        """Where the button went down, in the window and on the slide."""
+
+    def on_event(self, event: Event, position_slide: Point | None) -> bool:
+        """Watch the pointer; takes Esc while a cell is selected."""
+        selection, document = self._session.selection, self._session.document
+        match event:
+            case Key(key=key, down=True) if key == KEY_ESCAPE:
+                return selection.clear()
+            case MouseMove(x=x, y=y):
+                self._position = (x, y)
+                # Neither while a button is held, nor where a tool shows something of its own.
+                still = self._pressed is None and not document.tool
+                selection.point_at(position_slide if still else None)
+            case MouseButton(button=0, down=True) if position_slide is not None and not document.tool:
+                self._pressed = (self._position, position_slide)
+                selection.point_at(None)
+            case MouseButton(button=0, down=False):
+                pressed, self._pressed = self._pressed, None
+                if pressed is not None and math.dist(pressed[0], self._position) <= CLICK:
+                    selection.click(pressed[1])
+            case Focus(on=False):
+                self._pressed = None
+                selection.point_at(None)
+        return False
+
+    def draw(self, painter: Painter, to_window: ToWindow) -> None:
+        """The card of the cell under the pointer."""
+        selection = self._session.selection
+        hovered, at = selection.hovered, selection.hover_slide
+        if hovered is None or at is None:
+            return
+        view, ratio = self._session.document.view, self._camera.pixel_ratio
+        left, top, width, height = (value / ratio for value in (*view.offset, *view.viewport))
+        fact_card(painter, to_window(*at), hovered.title, hovered.measures, (left, top, width, height))

@@ -1,0 +1,148 @@
+"""The cell under the pointer, and the one that was clicked."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from studio.cellseg.livesource import LiveSource
+from studio.core.jobs import Job
+from studio.session.cellfacts import CellFacts, facts_of, label_at
+from studio.session.findings import table_of_source
+
+if TYPE_CHECKING:
+    from studio.cellseg.celltable import CellTable
+    from studio.cellseg.source import LabelSource
+    from studio.document import Document
+
+Point = tuple[float, float]
+Lookup = tuple[int, "CellFacts | None"]
+
+DWELL_S = 0.12
+"""How long the pointer rests before anybody looks what is under it."""
+
+
+class Selection:
+    """Held by the session as `session.selection`; main thread only. What it shows is looked up on a thread.
+
+    `document.selected_cell` says which cell is selected, whoever selected it.
+    """
+
+    def __init__(self, document: Document, run: Callable[..., Job]) -> None:
+        """`run` is the session's way to do something on a thread."""
+        self._document = document
+        self._run = run
+        self.hovered: CellFacts | None = None
+        """The cell under the resting pointer."""
+        self.hover_slide: Point | None = None
+        """Where the pointer rests."""
+        self.selected: CellFacts | None = None
+        """What is known of the selected cell, once it is."""
+        self._rested_s = 0.0
+        self._asked_hover: Point | None = None
+        self._click: Point | None = None
+        self._version = -1
+        self._source: LabelSource | None = None
+        self._table: CellTable | None = None
+        self._job: Job | None = None
+
+    def point_at(self, position_slide: Point | None) -> None:
+        """Say where on the slide the pointer is now; None: elsewhere, or moving the slide."""
+        if position_slide != self.hover_slide:
+            self.hover_slide, self.hovered, self._asked_hover = position_slide, None, None
+            self._rested_s = time.monotonic() + DWELL_S
+
+    def click(self, position_slide: Point) -> None:
+        """Select the cell at a point; where there is none, nothing stays selected."""
+        if self._document.overlay is not None:
+            self._click = position_slide
+
+    def clear(self) -> bool:
+        """Select nothing. Whether anything was selected."""
+        had = self._document.selected_cell != 0
+        self._document.selected_cell, self.selected, self._click = 0, None, None
+        return had
+
+    @property
+    def due_s(self) -> float:
+        """Seconds until there is something to look up; infinite if there isn't."""
+        if self._document.overlay is None or self._busy:
+            return math.inf
+        if self._click is not None or self._needs_facts:
+            return 0.0
+        if self.hover_slide is None or self.hover_slide == self._asked_hover:
+            return math.inf
+        return max(0.0, self._rested_s - time.monotonic())
+
+    def follow(self) -> bool:
+        """Once a frame: look up what is asked for, one thing at a time. Whether what is shown changed."""
+        document = self._document
+        changed = False
+        if document.overlay_version != self._version:
+            source = document.overlay.source if document.overlay is not None else None
+            if source is self._source and not isinstance(source, LiveSource):
+                # Cells that were found anew have other numbers.
+                document.selected_cell = 0
+            self._version, self._source, self._table = document.overlay_version, source, None
+            self._asked_hover = self._click = None
+            changed = self.hovered is not None or self.selected is not None
+            self.hovered = self.selected = None
+        if self.selected is not None and self.selected.label != document.selected_cell:
+            self.selected, changed = None, True
+        if document.overlay is None or self._busy:
+            return changed
+        source = document.overlay.source
+        if self._click is not None:
+            point, self._click = self._click, None
+            self._start(source, point, None, self._select)
+        elif self._needs_facts:
+            self._start(source, None, document.selected_cell, self._describe)
+        elif self.hover_slide is not None and self.due_s <= 0:
+            point = self._asked_hover = self.hover_slide
+            self._start(source, point, None, lambda found: self._show_hovered(point, found))
+        return changed
+
+    @property
+    def _busy(self) -> bool:
+        return self._job is not None and not self._job.state.final
+
+    @property
+    def _needs_facts(self) -> bool:
+        return self._document.selected_cell != 0 and self.selected is None
+
+    def _start(
+        self, source: LabelSource, point: Point | None, label: int | None, apply: Callable[[Lookup], None]
+    ) -> None:
+        if self._table is None:
+            self._table = table_of_source(source)
+        table, version = self._table, self._version
+
+        def work(_progress: object) -> Lookup:
+            found = label if point is None else label_at(source, *point)
+            return (found or 0), (facts_of(table, found) if found else None)
+
+        def done(job: Job) -> None:
+            if version == self._document.overlay_version:
+                apply(cast(Lookup, job.result))
+
+        def failed(_job: Job) -> None:
+            # What can't be read shows as an error tile's gap; a note for each move of the mouse would help nobody.
+            if label is not None:
+                self.clear()
+
+        self._job = self._run("Cell", work, done, failed=failed)
+
+    def _show_hovered(self, point: Point, found: Lookup) -> None:
+        if point == self.hover_slide:
+            self.hovered = found[1]
+
+    def _select(self, found: Lookup) -> None:
+        self._document.selected_cell, self.selected = found if found[1] is not None else (0, None)
+
+    def _describe(self, found: Lookup) -> None:
+        if found[0] == self._document.selected_cell:
+            self.selected = found[1]
+            if found[1] is None:
+                self.clear()
