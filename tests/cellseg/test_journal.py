@@ -202,6 +202,55 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(
     assert outcome.resumed_blocks == 7
 
 
+def test_a_disk_that_fills_up_in_the_last_pass(
+    run_dots: RunDots, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.zip").write_text("an older result")
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("studio.cellseg.resultwrite.ResultWriter.write_cells", full)
+        with pytest.raises(RunError, match=r"disk of .* is full. Free some space"):
+            run_dots("a.zip")
+    assert (tmp_path / "a.zip").read_text() == "an older result"
+    outcome, masks = run_dots("a.zip")
+    assert outcome.resumed_blocks == len(outcome.plan.blocks)
+    assert masks.max() == outcome.cells
+
+
+def test_a_process_that_the_system_kills_leaves_its_blocks(
+    dots_path: Path, dots: WSI, dots_params: SegmentParams, tmp_path: Path
+) -> None:
+    """As the system does where memory runs out: no handler runs, nothing is said."""
+    code = """
+import os, signal, sys
+from pathlib import Path
+from studio.cellseg.networks.blobs import BlobNetwork
+from studio.cellseg.params import SegmentParams
+from studio.cellseg.run import Request, run_slide
+from studio.core.jobs import NullProgress
+from studio.slide import open_slide
+
+class Killed(NullProgress):
+    def emit(self, kind, payload):
+        if kind == "block":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+with open_slide(sys.argv[1]) as slide:
+    params = SegmentParams.from_dict(eval(sys.argv[3]))
+    run_slide(slide, Request(params, Path(sys.argv[2])), Killed(), BlobNetwork())
+"""
+    out = tmp_path / "a.zip"
+    arguments = [sys.executable, "-c", code, str(dots_path), str(out), repr(dots_params.to_dict())]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode < 0
+    assert not out.exists()
+    outcome = run_slide(dots, Request(dots_params, out), None, BlobNetwork())
+    assert 1 <= outcome.resumed_blocks < len(outcome.plan.blocks)
+
+
 def test_a_run_that_will_not_fit_stops_early(run_dots: RunDots, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 1000}))
     with pytest.raises(RunError, match="will need about"):
