@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.blockdata import BlockData
+from studio.cellseg.blocks import FIRST_HALO
 from studio.cellseg.diameter import estimate_diameter
 from studio.cellseg.flowfield import TileStore
 from studio.cellseg.livesource import live_ids, owned
@@ -26,26 +27,32 @@ from studio.cellseg.networks import Network, shared_network
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.pipeline import StageTimes
 from studio.cellseg.plan import Plan, make_plan, recut
-from studio.cellseg.preview import segment_plan
+from studio.cellseg.preview import Preview, segment_plan
+from studio.cellseg.retune import MOST_PX, Field, open_field, retune
 from studio.cellseg.tasks import Rect, slide_at
 from studio.core.jobs import Progress
+from studio.core.worker import owned_cores
 
 if TYPE_CHECKING:
     from studio.slide.roi import ROI
 
 STREAM_BLOCKS = 20
 """Blocks that a streamed view is cut into, about; more would spend their time on halos."""
-LIVE_BLOCKS = 6
 SIDES_PX = (256, 1024)
-"""Smallest and largest side of a block."""
+"""Smallest and largest side of such a block."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
-    """The network's tiles of the last view, and what they were made from."""
+    """The network's tiles of the last views, and what they were made from."""
 
     made_from: tuple[Any, ...]
     tiles: TileStore
+    field: Field | None = None
+    """What thresholds were applied to last."""
+    field_of: tuple[Any, ...] = ()
+    halo: int = FIRST_HALO
+    """What the last field needed."""
 
 
 _kept: _Kept | None = None
@@ -92,24 +99,13 @@ def view_task(
             estimate = estimate_diameter(slide, asked, network, progress, rect_slide)
             asked = asked.changed(diam_um=estimate.diam_um)
         plan = make_plan(slide, asked, rect_slide, rois)
-        plan = recut(plan, _side_px(plan, STREAM_BLOCKS if stream else LIVE_BLOCKS))
-        tiles = _tiles_for(plan, network)
-        progress.start(len(plan.blocks), "Segmenting the view" if rois is None else "Segmenting the region")
+        kept = _kept_for(plan, network)
         times = StageTimes()
-
-        def hand_over(block: BlockData) -> None:
-            if not block.mask.empty:
-                progress.emit("cells", _as_event(plan, block))
-
-        found = segment_plan(
-            plan,
-            network,
-            progress,
-            store=tiles,
-            focus=((plan.region.top + plan.region.bottom) // 2, (plan.region.left + plan.region.right) // 2),
-            on_block=hand_over if stream else None,
-            times=times,
-        )
+        if stream:
+            found = _streamed(plan, network, kept, progress, times)
+        else:
+            progress.start(1, "Applying the thresholds")
+            found = _retuned(plan, network, kept, progress, times, flows=flows)
     return {
         "labels": found.labels,
         "flows": found.flows if flows else None,
@@ -124,13 +120,53 @@ def view_task(
     }
 
 
-def _side_px(plan: Plan, blocks: int) -> int:
-    side = math.sqrt(plan.region.rows * plan.region.cols / blocks)
-    return int(min(SIDES_PX[1], max(SIDES_PX[0], -(-side // 16) * 16)))
+def _streamed(plan: Plan, network: Network, kept: _Kept, progress: Progress, times: StageTimes) -> Preview:
+    """The view in blocks from its middle outwards, each handed over once it is done."""
+    side = math.sqrt(plan.region.rows * plan.region.cols / STREAM_BLOCKS)
+    plan = recut(plan, int(min(SIDES_PX[1], max(SIDES_PX[0], -(-side // 16) * 16))))
+    progress.start(len(plan.blocks), "Segmenting the view")
+
+    def hand_over(block: BlockData) -> None:
+        if not block.mask.empty:
+            progress.emit("cells", _as_event(plan, block))
+
+    region = plan.region
+    middle = ((region.top + region.bottom) // 2, (region.left + region.right) // 2)
+    return segment_plan(plan, network, progress, store=kept.tiles, focus=middle, on_block=hand_over, times=times)
 
 
-def _tiles_for(plan: Plan, network: Network) -> TileStore:
-    """The tiles kept from the last view where they are those of this plan, else none yet."""
+def _retuned(
+    plan: Plan, network: Network, kept: _Kept, progress: Progress, times: StageTimes, *, flows: bool
+) -> Preview:
+    """The view at once, on the field that is kept; where that doesn't reach far enough the network does the rest."""
+    threads = plan.params.workers or owned_cores()
+    field_of = (plan.region, plan.params.otsu, _outlines(plan))
+    if kept.field_of != field_of:
+        kept.field, kept.field_of = None, field_of
+    halo = kept.halo
+    while True:
+        progress.advance(0)
+        if kept.field is None or kept.field.halo != halo:
+            kept.field = open_field(plan, kept.tiles, halo)
+        if kept.field is None:
+            break
+        found = retune(kept.field, plan, threads, flows=flows)
+        if isinstance(found, Preview):
+            return found
+        kept.halo = halo = found.halo
+    # In one block where possible, so that the next field finds all tiles of its halo.
+    whole = plan.region.rows * plan.region.cols <= MOST_PX
+    plan = recut(plan, max(plan.region.rows, plan.region.cols) if whole else SIDES_PX[1])
+    return segment_plan(plan, network, progress, store=kept.tiles, times=times)
+
+
+def _outlines(plan: Plan) -> tuple[bytes, ...]:
+    rois = (plan.where.rois or ()) if plan.where is not None else ()
+    return tuple(ring.tobytes() for roi in rois for ring in (roi.outline, *roi.holes))
+
+
+def _kept_for(plan: Plan, network: Network) -> _Kept:
+    """What is kept from the last view where it is of use to this plan, else nothing yet."""
     global _kept
     # All that a tile's content depends on, and its place.
     made_from = (
@@ -139,7 +175,7 @@ def _tiles_for(plan: Plan, network: Network) -> TileStore:
     )  # fmt: skip
     if _kept is None or _kept.made_from != made_from:
         _kept = _Kept(made_from, TileStore(plan.cache_bytes))
-    return _kept.tiles
+    return _kept
 
 
 def _as_event(plan: Plan, block: BlockData) -> dict[str, Any]:
