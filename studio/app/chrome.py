@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studio.app.comparing import Comparing
 from studio.app.dialogs import Dialogs
 from studio.app.host import PanelHost
-from studio.app.hud import STRIP_WIDTH, Hud
+from studio.app.hud import MARGIN, STRIP_WIDTH, Hud
 from studio.app.menu import Menu
 from studio.app.statusbar import HEIGHT as STATUS_HEIGHT
 from studio.app.statusbar import StatusBar
@@ -43,6 +44,7 @@ class Chrome:
         self._host = host
         self._dialogs = Dialogs(session, commands)
         self._hud = Hud(session, camera)
+        self._comparing = Comparing(session)
         self._menu = Menu(session, host, commands, self._hud, self._dialogs.show_about)
         self._status = StatusBar(session, camera, commands)
         by_name = {command.name: command for command in commands}
@@ -71,6 +73,7 @@ class Chrome:
         if self._session.document.slide is None:
             self._welcome.draw(gui, area)
         else:
+            self._comparing.draw(gui, area, MARGIN)
             self._hud.draw(gui, area, scene_minimap)
         shown = self._host.open_spec
         free = self._hud.draw_jobs(gui, area, shown.name if shown is not None else None)

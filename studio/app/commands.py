@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from studio.app.camera import NOTCH, STEP, Camera
+from studio.app.comparing import compare_commands
 from studio.app.picture import suggested_name
 from studio.app.shortcuts import Command
 from studio.app.viewer_commands import look_commands, tool_commands
@@ -49,6 +50,7 @@ def build_commands(session: Session, camera: Camera, window: WindowActions) -> t
         *_file_commands(session, window),
         *_view_commands(session, camera, window),
         *_cell_commands(session),
+        *compare_commands(session),
         *tool_commands(session),
         Command("help", "Keyboard and mouse", "F1", window.toggle_help, section="Help", also=("?",)),
         Command("escape", "Close or stop", "Esc", window.escape, section="Help", in_menu=False),

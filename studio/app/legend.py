@@ -28,7 +28,7 @@ class Legend:
 def legends(document: Document) -> list[Legend]:
     """What the overlay, as it is drawn now, has to be explained with."""
     overlay, style = document.overlay, document.style
-    if overlay is None or style.alpha <= 0:
+    if overlay is None or style.alpha <= 0 or document.comparison.view == "differences":
         return []
     found = []
     network = (style.cellprob or style.gradxy) and overlay.source.has_flows

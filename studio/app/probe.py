@@ -54,6 +54,7 @@ def snapshot(frame: FrameState, session: Session) -> dict[str, Any]:
         "view": _view(document) | {"area": [round(v, 2) for v in frame.area]},
         "tiles": {"wanted": frame.tiles[0], "ready": frame.tiles[1]},
         "overlay": _overlay(document, session),
+        "compare": _compare(session),
         "cellseg": {
             "model": document.params.model,
             "diam_um": document.params.diam_um,
@@ -166,6 +167,18 @@ def _tuning(session: Session) -> dict[str, Any]:
         "network_ms": times.network_ms,
         "network_tiles": times.tiles,
         "auto_preview": session.auto_preview.on,
+    }
+
+
+def _compare(session: Session) -> dict[str, Any]:
+    comparison, compare = session.document.comparison, session.compare
+    found, cell = compare.agreement, compare.difference
+    return {
+        "kept": comparison.kept.source.cells if comparison.kept is not None else None,
+        "view": comparison.view,
+        "split": comparison.split,
+        "agreement": found.summary() if found is not None else None,
+        "difference": {"number": compare.index, **cell._asdict()} if cell is not None else None,
     }
 
 

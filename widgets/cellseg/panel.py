@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from studio.gui.panel import Panel
 
-from . import advanced, model, result, thresholds, view, whole_slide
+from . import advanced, compare, model, result, thresholds, view, whole_slide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ SECTIONS: tuple[tuple[str, Callable[[Context], None], bool, bool], ...] = (
     ("Thresholds", thresholds.draw, True, False),
     ("Whole-slide segmentation", whole_slide.draw, True, False),
     ("Result", result.draw, True, False),
+    ("Compare A/B", compare.draw, False, True),
     ("View controls", view.draw, True, True),
     ("Lines & colours", view.draw_colours, False, False),
     ("Advanced", advanced.draw, False, False),

@@ -1,0 +1,175 @@
+"""Keeping a segmentation as A, comparing what comes after it, stepping through what differs."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio.cellseg.lattice import Rect
+from studio.cellseg.livesource import LiveSource
+from studio.cellseg.memory import ArraySource
+from studio.cellseg.result import Segmentation
+from studio.cellseg.source import MaskGeometry
+from studio.document import Overlay
+from studio.errors import ResultFileError
+from studio.session.compare import Compare
+from tests.session.conftest import Bench, labels_with
+
+
+def source(labels: np.ndarray) -> ArraySource:
+    return ArraySource(labels.astype(np.uint32), MaskGeometry(labels.shape, 2.0, 2.0, 10.0, 20.0, mpp=1.0))
+
+
+def show(bench: Bench, labels: np.ndarray, **params: float) -> ArraySource:
+    made = source(labels)
+    used = bench.session.document.params.changed(**params)
+    bench.session.document.set_overlay(Overlay(made, "preview", used))
+    return made
+
+
+@pytest.fixture
+def two(bench: Bench, sample_slide: Path) -> Bench:
+    """Eight cells kept as A; of those B lacks two, has one cut in half and one more."""
+    bench.open(sample_slide)
+    labels = labels_with(8)
+    show(bench, labels)
+    bench.session.compare.keep()
+    other = np.where(np.isin(labels, (3, 4)), 0, labels)
+    other[other == 5] = 0
+    other[2:6, 34:36] = 5
+    other[2:5, 34:38] = 5
+    other[40:50, 40:50] = 99
+    show(bench, other, flow_threshold=0.6)
+    bench.wait(lambda: bench.session.compare.agreement is not None)
+    return bench
+
+
+def test_what_is_compared_and_with_what_it_was_made(two: Bench) -> None:
+    found, document = two.session.compare.agreement, two.session.document
+    assert found is not None
+    assert (found.only_a, found.only_b, found.changed, len(found.pairs)) == (2, 1, 1, 6)
+    assert two.session.compare.changes == [("flow_threshold", 0.4, 0.6)]
+    lookups = document.comparison.lookups
+    assert lookups is not None
+    assert [len(table) for table in lookups] == [9, 100]
+
+
+def test_stepping_goes_to_the_largest_difference_first_and_round(two: Bench) -> None:
+    compare, document = two.session.compare, two.session.document
+    document.view.scale = 30.0
+    compare.step(1)
+    assert document.comparison.view == "differences"
+    assert (document.view.center_x, document.view.center_y) == (10 + 2 * 45, 20 + 2 * 45)
+    assert document.view.scale < 1
+    assert (document.comparison.selected_a, document.selected_cell) == (0, 99)
+    kinds = []
+    for _ in range(4):
+        assert compare.difference is not None
+        kinds.append(compare.difference.kind)
+        compare.step(1)
+    assert kinds == ["only B", "only A", "only A", "changed"]
+    assert compare.index == 0
+    compare.step(-1)
+    assert compare.index == 3
+    assert (document.comparison.selected_a, document.selected_cell) == (5, 5)
+
+
+def test_other_cells_are_compared_anew_and_the_same_are_not(two: Bench) -> None:
+    compare = two.session.compare
+    compare.step(1)
+    show(two, labels_with(8))
+    two.session.update()
+    assert compare.agreement is None
+    assert compare.index is None
+    assert two.session.document.comparison.lookups is None
+    two.wait(lambda: compare.agreement is not None)
+    assert compare.agreement is not None
+    assert compare.agreement.differences == 0
+    compare.keep()
+    assert compare.same
+    two.session.update()
+    assert not compare.busy
+
+
+def test_a_is_a_copy_that_tuning_does_not_change(bench: Bench, sample_slide: Path) -> None:
+    bench.open(sample_slide)
+    shown = show(bench, labels_with(3))
+    bench.session.compare.keep()
+    shown.labels[:] = 0
+    kept = bench.session.document.comparison.kept
+    assert kept is not None
+    assert kept.source.cells == 3
+    assert kept.source.read_labels(0, 0, 0, 64, 64).any()
+
+
+def test_a_file_stays_open_while_it_is_a_whatever_is_shown(bench: Bench, sample_slide: Path, tmp_path: Path) -> None:
+    bench.open(sample_slide)
+    with Segmentation(labels_with(4), wsi_dim=(128, 128)) as made:
+        made.save(tmp_path / "a.zip")
+    loaded = Segmentation.load(tmp_path / "a.zip")
+    bench.session.document.set_overlay(Overlay(loaded, "a.zip", path=tmp_path / "a.zip"))
+    bench.session.compare.keep()
+    show(bench, labels_with(2))
+    loaded.read_labels(0, 0, 0, 8, 8)
+    bench.session.compare.swap()
+    assert bench.session.document.overlay is not None
+    assert bench.session.document.overlay.source is loaded
+    kept = bench.session.document.comparison.kept
+    assert kept is not None
+    assert kept.source.cells == 2
+    loaded.read_labels(0, 0, 0, 8, 8)
+    bench.session.compare.let_go()
+    with pytest.raises(ResultFileError):
+        kept.source.read_labels(0, 0, 0, 8, 8)
+    loaded.read_labels(0, 0, 0, 8, 8)
+
+
+def test_what_cannot_be_kept_says_why(bench: Bench, sample_slide: Path) -> None:
+    compare = bench.session.compare
+    assert "make a preview" in (compare.why_not_keep() or "")
+    compare.keep()
+    assert bench.said("warning", "make a preview")
+    bench.open(sample_slide)
+    live = LiveSource(MaskGeometry((10, 10), 1.0, 1.0), Rect(0, 0, 10, 10))
+    bench.session.document.set_overlay(Overlay(live, "live"))
+    assert "still being found" in (compare.why_not_keep() or "")
+
+
+def test_cells_elsewhere_on_the_slide_are_said(bench: Bench, sample_slide: Path) -> None:
+    bench.open(sample_slide)
+    show(bench, labels_with(3))
+    bench.session.compare.keep()
+    labels = labels_with(2)
+    far = ArraySource(labels, MaskGeometry(labels.shape, 2.0, 2.0, 1000.0, 20.0))
+    bench.session.document.set_overlay(Overlay(far, "preview"))
+    bench.wait(lambda: bench.said("warning", "different parts"))
+    assert bench.session.compare.agreement is None
+
+
+def test_blinking_takes_turns_by_the_clock(two: Bench) -> None:
+    now = [100.0]
+    compare = Compare(two.session, two.session._run_on_thread, clock=lambda: now[0])
+    comparison = two.session.document.comparison
+    assert compare.due_s == math.inf
+    compare.look("blink")
+    assert (comparison.blink_a, comparison.sides) == (False, ("b", "b"))
+    assert compare.due_s == pytest.approx(compare.blink_s)
+    now[0] += compare.blink_s
+    assert compare.due_s == 0
+    assert compare.follow()
+    assert (comparison.blink_a, comparison.sides) == (True, ("a", "a"))
+    now[0] += compare.blink_s / 2
+    assert compare.due_s == pytest.approx(compare.blink_s / 2)
+    compare.toggle("blink")
+    assert comparison.view == "b"
+
+
+def test_closing_the_slide_forgets_a(two: Bench) -> None:
+    two.session.close_slide()
+    two.session.update()
+    assert two.session.document.comparison.kept is None
+    assert two.session.compare.agreement is None
+    assert two.session.compare.why_not_look("swipe") is not None
