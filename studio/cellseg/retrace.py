@@ -36,8 +36,12 @@ class KnownPaths:
     @classmethod
     def none(cls, shape: tuple[int, int]) -> KnownPaths:
         """Nothing is known yet."""
-        ends = [np.empty(shape, np.int32) for _ in range(2)]
-        return cls(*ends, np.full(shape, np.inf, np.float32), np.full(shape, -np.inf, np.float32))
+        return cls(
+            np.empty(shape, np.int32),
+            np.empty(shape, np.int32),
+            np.full(shape, np.inf, np.float32),
+            np.full(shape, -np.inf, np.float32),
+        )
 
     def follow(self, piece: FlowPiece, threshold: float, niter: int, bounds: Rect, threads: int) -> Paths:
         """What `blocks.follow_piece` gives for a piece with this threshold; only unknown paths are followed.

@@ -31,9 +31,6 @@ PREVIEW_MAX_MPX = 64.0
 AUTO_MAX_MPX = 12.0
 """Largest preview that is made without being asked for: some ten seconds."""
 
-LIVE_POLL_S = 1 / 60
-"""How often is looked for cells that follow a threshold."""
-
 NO_CELLS = (
     "No cells found. Check that the diameter (µm) fits what you see, try another model, "
     "or lower the cell probability threshold."
@@ -67,7 +64,9 @@ class PreviewSession(ModelSession):
         self._quiet_job: Job | None = None
         self._diam_means: dict[str, float] = {}
         self._streamed = Streamed(self.document)
-        self.live = LiveThresholds(self.document, self._submit_live, lambda why: self.notify("error", why))
+        self.live = LiveThresholds(
+            self.document, self._submit_live, self._interactive.cancel, lambda why: self.notify("error", why)
+        )
         self.auto_preview = AutoPreview(self)
 
     @property
@@ -78,7 +77,7 @@ class PreviewSession(ModelSession):
     @property
     def due_s(self) -> float:
         """Seconds until `update` should be called though nothing happens."""
-        return LIVE_POLL_S if self.live.busy else self.auto_preview.due_s
+        return min(self.live.due_s, self.auto_preview.due_s)
 
     def update(self) -> bool:
         """Once a frame: take in what the workers did. Whether anything to draw changed."""
@@ -196,6 +195,7 @@ class PreviewSession(ModelSession):
     def _begin(self, request: _Request) -> None:
         if self._preview_job is not None:
             self.cancel(self._preview_job)
+        self.live.stop()
         self._with_model(request.params.model, lambda _info: self._start_preview(request))
 
     def _leave_slide(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
     from studio.slide.roi import ROI
 
 Rect = tuple[float, float, float, float]
+
+POLL_S = 1 / 60
+"""How often is looked for cells that are on their way."""
+
+SETTLED_S = 0.4
+"""So long no threshold must have moved until flows are brought up to date."""
 
 THRESHOLDS = ("cellprob_threshold", "flow_threshold", "min_size", "niter")
 """Parameters that come after the network."""
@@ -53,28 +60,51 @@ Submit = Callable[[Shown, SegmentParams, bool, Callable[[Job], None], Callable[[
 """Have a preview made again with other thresholds: what, parameters, whether flows are wanted, done, failed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    params: SegmentParams
+    flows: bool
+    at_s: float
+
+
 @dataclass(slots=True)
 class LiveThresholds:
     """Keeps the cells on screen to the panel's thresholds. Main thread only.
 
     One request is under way at a time; what is asked for meanwhile is asked
-    for when it is done, the newest only.
+    for when it is done, the newest only. After a preview its own thresholds
+    are asked for once, which lets the worker get ready for others.
     """
 
     document: Document
     submit: Submit
+    cancel: Callable[[Job], None]
     notify: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
     times: Times = field(default_factory=Times)
     _shown: Shown | None = None
     _job: Job | None = None
-    _asked: SegmentParams | None = None
-    _asked_s: float = 0.0
+    _asked: _Asked | None = None
     _failed: SegmentParams | None = None
+    _ready: bool = False
+    """Whether the worker has answered since the preview came to the screen."""
+    _flows_of: float | None = None
+    """The cell probability threshold of the flows on screen, which are kept inside the foreground."""
+    _moved_s: float = 0.0
 
     @property
     def busy(self) -> bool:
         """Whether other cells are about to come."""
         return self._job is not None and not self._job.state.final
+
+    @property
+    def due_s(self) -> float:
+        """Seconds until `follow` should be called; infinite while it waits for nothing."""
+        if self.busy:
+            return POLL_S
+        if not self._flows_stale:
+            return math.inf
+        return max(POLL_S, self._moved_s + SETTLED_S - self.clock())
 
     @property
     def shown(self) -> Shown | None:
@@ -87,8 +117,7 @@ class LiveThresholds:
     @property
     def ready(self) -> bool:
         """Whether a change of a threshold acts on what is on screen."""
-        shown = self.shown
-        return shown is not None and self.fits(self.document.params)
+        return self.fits(self.document.params)
 
     def fits(self, params: SegmentParams) -> bool:
         """Whether the preview on screen differs from what these parameters give by thresholds at most."""
@@ -99,10 +128,17 @@ class LiveThresholds:
 
     def made(self, shown: Shown) -> None:
         """A preview has come to the screen."""
-        self._shown, self._failed = shown, None
+        self._shown, self._failed, self._ready = shown, None, False
+        self._flows_of = None if shown.overlay.params is None else shown.overlay.params.cellprob_threshold
+
+    def stop(self) -> None:
+        """Something else is wanted of the worker."""
+        if self._job is not None:
+            self.cancel(self._job)
 
     def forget(self) -> None:
         """The slide goes."""
+        self.stop()
         self._shown = self._failed = None
 
     def follow(self) -> None:
@@ -110,32 +146,58 @@ class LiveThresholds:
         shown, wanted = self.shown, self.document.params
         if shown is None or shown.overlay.params is None or self.busy or not self.fits(wanted):
             return
-        if thresholds(wanted) == thresholds(shown.overlay.params) or wanted == self._failed:
+        now_s, moved = self.clock(), thresholds(wanted) != thresholds(shown.overlay.params)
+        if moved:
+            self._moved_s = now_s
+        settled = now_s - self._moved_s >= SETTLED_S
+        if wanted == self._failed or not (moved or not self._ready or (settled and self._flows_stale)):
             return
-        self._asked, self._asked_s = wanted, time.monotonic()
-        # Flows are kept inside cells' foreground only, which this threshold decides.
-        flows = wanted.cellprob_threshold != shown.overlay.params.cellprob_threshold
+        # Flows are many bytes: they come along where they are looked at, else once the slider rests.
+        flows = wanted.cellprob_threshold != self._flows_of and (settled or self.document.style.gradxy)
+        self._asked = _Asked(wanted, flows, now_s)
         self._job = self.submit(shown, wanted, flows, self._apply, self._refused)
+
+    @property
+    def _flows_stale(self) -> bool:
+        shown = self.shown
+        if shown is None or shown.overlay.params is None or shown.overlay.params == self._failed:
+            return False
+        return self._flows_of != shown.overlay.params.cellprob_threshold
 
     def _apply(self, job: Job) -> None:
         shown, asked = self.shown, self._asked
         result: dict[str, Any] = job.result
         self.times.tiles += int(result["tiles"])
-        if shown is None or asked is None or job.stamp != shown.slide_version or not self.fits(asked):
+        if shown is None or asked is None or job.stamp != shown.slide_version or not self.fits(asked.params):
             return
-        source = shown.overlay.source
-        assert isinstance(source, TunedSource)
-        source.put(result["labels"], result["flows"], result["centroids"])
-        shown.overlay.params = asked
-        self.document.grow_overlay(source.rect_slide)
-        self.times.live_ms = 1000 * (time.monotonic() - self._asked_s)
-        self.times.live_count += 1
+        self._ready = True
+        before, shown.overlay.params = shown.overlay.params, asked.params
+        moved = before is None or thresholds(before) != thresholds(asked.params)
+        if asked.flows:
+            self._flows_of = asked.params.cellprob_threshold
+        if moved or asked.flows:
+            source = shown.overlay.source
+            assert isinstance(source, TunedSource)
+            source.put(result["labels"], result["flows"], result["centroids"])
+            self.document.grow_overlay(source.rect_slide)
+        if moved:
+            self.times.live_ms = 1000 * (self.clock() - asked.at_s)
+            self.times.live_count += 1
         # Not with the next frame: by then the slider has moved on.
         self.follow()
 
     def _refused(self, job: Job) -> None:
-        self._failed = self._asked
-        self.notify(job.error or "The thresholds can't be applied. Press Preview.")
+        asked, self._ready = self._asked, True
+        if asked is None:
+            return
+        shown = self.shown
+        self._failed = asked.params
+        if (
+            shown is None
+            or shown.overlay.params is None
+            or thresholds(asked.params) != thresholds(shown.overlay.params)
+        ):
+            self.notify(job.error or "The thresholds can't be applied. Press Preview.")
 
 
 def thresholds(params: SegmentParams) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from studio.core.jobs import Job, JobState
 from studio.document import Overlay
 from studio.session.autopreview import SETTLED_S
 from studio.session.preview import AUTO_MAX_MPX
+from studio.session.thresholds import SETTLED_S as SETTLED_LIVE_S
 from tests.session.conftest import SIDE_PX, Bench
 
 
@@ -27,8 +29,9 @@ def look(bench: Bench, x: float, y: float, scale: float = 1.0) -> None:
     view.center_x, view.center_y, view.scale, view.viewport = x, y, scale, (400, 300)
 
 
-def last(bench: Bench) -> tuple[Job, dict[str, Any]]:
-    job, target, kwargs = bench.interactive.calls[-1]
+def last(bench: Bench, title: str = "") -> tuple[Job, dict[str, Any]]:
+    """The latest job (of a title) and what it was asked for."""
+    job, target, kwargs = next(call for call in reversed(bench.interactive.calls) if title in call[0].title)
     assert target == "studio.cellseg.tunetasks:view_task"
     return job, kwargs
 
@@ -36,7 +39,10 @@ def last(bench: Bench) -> tuple[Job, dict[str, Any]]:
 def previewed(bench: Bench, cells: int = 5) -> Overlay:
     """A preview of the view that has come to the screen."""
     bench.session.preview()
-    bench.finish(last(bench)[0], bench.preview_result(cells))
+    bench.finish(last(bench, "Preview")[0], bench.preview_result(cells))
+    warm, kwargs = last(bench)
+    assert (warm.title, kwargs["stream"], kwargs["flows"]) == ("Thresholds", False, False)
+    bench.finish(warm, bench.preview_result(cells) | {"tiles": 0, "flows": None})
     assert bench.session.document.overlay is not None
     return bench.session.document.overlay
 
@@ -57,6 +63,22 @@ def block_of(bench: Bench, part: int) -> dict[str, Any]:
     }
 
 
+class Hand:
+    """A clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def hand(opened: Bench) -> Hand:
+    opened.session.auto_preview.clock = opened.session.live.clock = hand = Hand()
+    return hand
+
+
 def test_a_threshold_asks_for_the_dynamics_alone_and_shows_what_comes(opened: Bench) -> None:
     session = opened.session
     overlay = previewed(opened)
@@ -66,9 +88,9 @@ def test_a_threshold_asks_for_the_dynamics_alone_and_shows_what_comes(opened: Be
     assert len(opened.interactive.calls) == asked + 1
     job, kwargs = last(opened)
     assert kwargs["params"]["cellprob_threshold"] == 1.5
-    assert (kwargs["stream"], kwargs["flows"]) == (False, True)
+    assert (kwargs["stream"], kwargs["flows"]) == (False, False)
     assert job not in session.jobs
-    opened.finish(job, opened.preview_result(3) | {"tiles": 0})
+    opened.finish(job, opened.preview_result(3) | {"tiles": 0, "flows": None})
     # The same overlay: what is drawn stays until the new cells are there.
     assert session.document.overlay is overlay
     assert session.document.overlay_version > version
@@ -76,6 +98,36 @@ def test_a_threshold_asks_for_the_dynamics_alone_and_shows_what_comes(opened: Be
     assert overlay.params == session.document.params
     assert session.live.times.live_ms is not None
     assert session.live.times.tiles == 9
+
+
+def test_flows_follow_once_the_slider_rests_or_at_once_where_they_are_looked_at(opened: Bench, hand: Hand) -> None:
+    session = opened.session
+    overlay = previewed(opened)
+    hand.now_s += 9.0
+    session.set_params(flow_threshold=0.9)
+    opened.finish(last(opened)[0], opened.preview_result(4) | {"flows": None})
+    asked = len(opened.interactive.calls)
+    hand.now_s += 9.0
+    session.update()
+    assert math.isinf(session.live.due_s)
+    session.set_params(cellprob_threshold=1.0)
+    opened.finish(last(opened)[0], opened.preview_result(3) | {"flows": None})
+    assert 0 < session.live.due_s <= SETTLED_LIVE_S
+    session.update()
+    assert len(opened.interactive.calls) == asked + 1
+    hand.now_s += SETTLED_LIVE_S + 0.01
+    session.update()
+    job, kwargs = last(opened)
+    assert (kwargs["flows"], kwargs["params"]["cellprob_threshold"]) == (True, 1.0)
+    flows = np.full((SIDE_PX, SIDE_PX, 3), 2, np.float16)
+    count = session.live.times.live_count
+    opened.finish(job, opened.preview_result(3) | {"flows": flows})
+    np.testing.assert_array_equal(overlay.source.read_flow(0, 0, 0, SIDE_PX, SIDE_PX), flows)
+    assert session.live.times.live_count == count
+    assert math.isinf(session.live.due_s)
+    session.document.style.gradxy = True
+    session.set_params(cellprob_threshold=2.0)
+    assert last(opened)[1]["flows"]
 
 
 def test_while_one_change_is_under_way_only_the_newest_other_waits(opened: Bench) -> None:
@@ -107,7 +159,8 @@ def test_thresholds_moved_during_a_preview_are_applied_after_it(opened: Bench) -
     session.set_params(min_size=80)
     assert last(opened)[0] is job
     opened.finish(job, result)
-    assert last(opened)[1]["params"]["min_size"] == 80
+    job, kwargs = last(opened)
+    assert (job.title, kwargs["params"]["min_size"]) == ("Thresholds", 80)
 
 
 def test_what_needs_the_network_is_not_done_of_itself(opened: Bench) -> None:
@@ -269,22 +322,6 @@ def test_the_view_has_left_the_preview(opened: Bench) -> None:
     assert session.preview_elsewhere
 
 
-class Hand:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def hand(opened: Bench) -> Hand:
-    opened.session.auto_preview.clock = hand = Hand()
-    return hand
-
-
 def settle(bench: Bench, hand: Hand) -> None:
     bench.session.update()
     hand.now_s += SETTLED_S + 0.01
@@ -300,7 +337,7 @@ def test_auto_preview_follows_the_view_once_it_rests(opened: Bench, hand: Hand) 
     assert 0 < session.due_s <= SETTLED_S
     assert opened.interactive.calls == []
     settle(opened, hand)
-    job, kwargs = last(opened)
+    job, kwargs = last(opened, "Preview")
     assert kwargs["rect_slide"] == session.document.view.rect_slide
     assert job not in session.jobs
     # A move stops it, and nothing begins before the view rests again.
@@ -309,9 +346,9 @@ def test_auto_preview_follows_the_view_once_it_rests(opened: Bench, hand: Hand) 
     assert job.state is JobState.CANCELLED
     hand.now_s += SETTLED_S / 2
     session.update()
-    assert last(opened)[0] is job
+    assert last(opened, "Preview")[0] is job
     settle(opened, hand)
-    second, kwargs = last(opened)
+    second, kwargs = last(opened, "Preview")
     assert second is not job
     assert kwargs["rect_slide"] == session.document.view.rect_slide
     opened.finish(second, opened.preview_result(0))
@@ -319,32 +356,32 @@ def test_auto_preview_follows_the_view_once_it_rests(opened: Bench, hand: Hand) 
     # Looking closer at what was segmented needs nothing new, another diameter does.
     look(opened, 1300, 1000, scale=0.5)
     settle(opened, hand)
-    assert last(opened)[0] is second
+    assert last(opened, "Preview")[0] is second
     session.set_params(diam_um=7.0)
     settle(opened, hand)
-    assert last(opened)[1]["params"]["diam_um"] == 7.0
+    assert last(opened, "Preview")[1]["params"]["diam_um"] == 7.0
 
 
 def test_auto_preview_takes_no_for_an_answer(opened: Bench, hand: Hand) -> None:
     session = opened.session
     session.auto_preview.switch(True)
     settle(opened, hand)
-    job, _ = last(opened)
+    job, _ = last(opened, "Preview")
     session.cancel(job)
     settle(opened, hand)
-    assert last(opened)[0] is job
+    assert last(opened, "Preview")[0] is job
     job.error = "no"
     look(opened, 1300, 1000)
     settle(opened, hand)
-    failing, _ = last(opened)
+    failing, _ = last(opened, "Preview")
     failing.state, failing.error = JobState.FAILED, "It can't be done."
     settle(opened, hand)
     settle(opened, hand)
-    assert last(opened)[0] is failing
+    assert last(opened, "Preview")[0] is failing
     session.auto_preview.switch(False)
     look(opened, 1000, 1300)
     settle(opened, hand)
-    assert last(opened)[0] is failing
+    assert last(opened, "Preview")[0] is failing
 
 
 def test_auto_preview_leaves_results_regions_and_far_views_alone(opened: Bench, hand: Hand) -> None:
@@ -358,12 +395,12 @@ def test_auto_preview_leaves_results_regions_and_far_views_alone(opened: Bench, 
     overlay = previewed(opened)
     overlay.origin = "run"
     look(opened, 1400, 1000)
-    asked = len(opened.interactive.calls)
+    before, _ = last(opened, "Preview")
     settle(opened, hand)
-    assert len(opened.interactive.calls) == asked
+    assert last(opened, "Preview")[0] is before
     overlay.origin = "preview"
     settle(opened, hand)
-    assert len(opened.interactive.calls) == asked + 1
+    assert last(opened, "Preview")[0] is not before
     assert AUTO_MAX_MPX > 1
 
 
@@ -372,9 +409,9 @@ def test_auto_preview_with_auto_detection_comes_to_rest(opened: Bench, hand: Han
     session.document.auto_diameter = True
     session.auto_preview.switch(True)
     settle(opened, hand)
-    job, _ = last(opened)
+    job, _ = last(opened, "Preview")
     opened.finish(job, opened.preview_result(30, diam_um=7.5))
     assert session.document.params.diam_um == 7.5
     settle(opened, hand)
     settle(opened, hand)
-    assert last(opened)[0] is job
+    assert last(opened, "Preview")[0] is job
