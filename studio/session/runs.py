@@ -10,6 +10,8 @@ from studio.cellseg.params import SegmentParams
 from studio.core.jobs import Job, JobState
 from studio.core.worker import Worker
 from studio.session import files, unfinished
+from studio.session.base import OnEvent
+from studio.session.estimating import Estimating
 from studio.session.live import LiveCells
 from studio.session.models import TASKS
 from studio.session.preview import NO_CELLS, PreviewSession
@@ -48,6 +50,7 @@ class RunSession(PreviewSession):
         self._crashes = 0
         self._crashed_at = -1
         self._terminal = TerminalBar()
+        self.estimating = Estimating(self, self._with_model, self._submit_estimate)
 
     def update(self) -> bool:
         """Once a frame: take in what the workers did. Whether anything to draw changed."""
@@ -124,6 +127,10 @@ class RunSession(PreviewSession):
             out = run.out
             self._run_on_thread("Discard", lambda _progress: unfinished.discard(out), lambda _job: None)
 
+    def _leave_slide(self) -> None:
+        super()._leave_slide()
+        self.estimating.stop()
+
     def _show_slide(self, slide: WSI) -> None:
         super()._show_slide(slide)
         self.unfinished, self.rois_only = None, False
@@ -157,7 +164,12 @@ class RunSession(PreviewSession):
         self._crashes, self._crashed_at = 0, -1
         self._submit_run(run)
 
+    def _submit_estimate(self, target: str, kwargs: dict[str, Any], on_event: OnEvent) -> Job:
+        job = self._batch.submit(target, kwargs, title="Estimate", stamp=self.document.slide_version)
+        return self._watch(job, lambda _job: None, on_event=on_event)
+
     def _submit_run(self, run: Run) -> None:
+        self.estimating.stop()
         job = self._batch.submit(
             f"{TASKS}:segment_task", run.arguments(), title="Segment", stamp=self.document.slide_version
         )

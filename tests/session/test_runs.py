@@ -170,3 +170,41 @@ def test_notes_that_cant_be_read_are_passed_over(opened: Any, text: str) -> None
     out = Path(opened.batch.calls[-1][2]["out"])
     out.with_name(out.name + unfinished.SUFFIX).write_text(text)
     assert unfinished.unfinished(opened.session.document.slide.fingerprint) == []
+
+
+def test_an_estimate_gets_better_and_gives_way_to_the_run(opened: Any) -> None:
+    session = opened.session
+    assert session.estimating.lines() == []
+    session.estimating.start()
+    job, target, kwargs = opened.batch.calls[-1]
+    assert target == "studio.cellseg.survey:survey_task"
+    assert kwargs["params"] == session.document.params.to_dict()
+    assert session.estimating.why_not() == "An estimate is being made."
+    forecast = {
+        "seconds": 40.0, "memory_mb": 800.0, "disk_mb": 90.0, "fits_disk": False, "disk_free_mb": 12.0,
+        "cells_low": 900, "cells_high": 1100,
+    }  # fmt: skip
+    job.events.append(("forecast", forecast))
+    session.update()
+    assert session.estimating.lines() == [
+        "About 40 s, 0.8 GB of memory, 90 MB of disk (only 12 MB free!)",
+        "900 to 1,100 cells",
+    ]
+    for half in (200.0, 50.0):
+        density = {
+            "per_mm2": 1000.0,
+            "low": 1000 - half,
+            "high": 1000 + half,
+            "fields": 6,
+            "cells_low": 1,
+            "cells_high": 2,
+        }
+        job.events.append(("density", density))
+        session.update()
+        assert f"1,000 ± {half:.0f} cells per mm²" in session.estimating.lines()[1]
+    session.segment()
+    assert job.state is JobState.CANCELLED
+    assert opened.batch.calls[-1][1] == "studio.cellseg.tasks:segment_task"
+    assert session.estimating.lines()
+    session.set_params(diam_um=12.0)
+    assert session.estimating.lines() == []

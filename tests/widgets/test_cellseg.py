@@ -12,6 +12,9 @@ from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry
 from studio.core.jobs import Job, JobState
 from studio.document import Overlay
+from studio.session.estimating import Contract
+from studio.session.runcounts import RunCounts
+from studio.session.unfinished import Run
 from studio.slide import WSI
 from studio.widgets.cellseg import CellSegPanel
 
@@ -20,6 +23,11 @@ MAIN = {
     "Cell probability", "Flow error", "Min size", "Otsu threshold", "Save flows", "Segment",
     "Export", "Mask", "Outline", "Centroid", "gradXY", "Black BG", "Alpha", "Reset",
 }  # fmt: skip
+FORECAST = {
+    "seconds": 123.0, "memory_mb": 1500.0, "disk_mb": 250.0, "fits_disk": True, "disk_free_mb": 9e4,
+    "cells": 1000, "cells_low": 900, "cells_high": 1100,
+}  # fmt: skip
+DENSITY = {"fields": 12, "per_mm2": 2000.0, "low": 1900.0, "high": 2100.0, "cells_low": 950, "cells_high": 1050}
 ADVANCED = {"Window", "Tile", "Downscale", "Workers"}
 
 
@@ -280,3 +288,62 @@ def test_other_formats_are_a_menu_beside_export(
     assert asked == ["geojson"]
     [entry] = [entry for entry in ctx.ui.entries["Export as"] if not entry.enabled]
     assert (entry.label, entry.tooltip) == (choices[2].title, "Install it.")
+
+
+def a_run(ctx: Any, **changes: Any) -> Run:
+    return replace(ctx.actions.requested_run(), blocks=10, blocks_done=4, **changes)
+
+
+def test_a_run_is_paused_and_resumed(
+    ctx: Any, panel: CellSegPanel, slide: WSI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    for name in ("pause", "resume", "discard_unfinished"):
+        monkeypatch.setattr(type(ctx.actions), name, lambda _self, name=name: asked.append(name))
+    ctx.draw(panel)
+    assert not ctx.ui.controls["Pause"].enabled
+    job = Job(1, "Segment", state=JobState.RUNNING)
+    ctx.actions.jobs.append(job)
+    ctx.actions._segment_job = job
+    ctx.actions.run_counts = RunCounts()
+    ctx.actions.run_counts.cells = 1234
+    ctx.ui.press("Pause")
+    ctx.draw(panel)
+    assert "1,234 cells so far" in ctx.ui.texts
+    job.state, ctx.actions.run_counts, ctx.actions.unfinished = JobState.CANCELLED, None, a_run(ctx)
+    ctx.ui.press("Resume")
+    ctx.ui.press("Discard unfinished run")
+    ctx.draw(panel)
+    assert "Pause" not in ctx.ui.controls
+    assert any("4 of 10 blocks" in text for text in ctx.ui.texts)
+    assert asked == ["pause", "resume", "discard_unfinished"]
+
+
+def test_regions_only_needs_regions(ctx: Any, panel: CellSegPanel, slide: WSI) -> None:
+    ctx.draw(panel)
+    assert not ctx.ui.controls["Regions only"].enabled
+    ctx.actions.rois.add([(0, 0), (500, 0), (500, 500)])
+    ctx.ui.enter("Regions only", True)
+    ctx.draw(panel)
+    assert ctx.actions.rois_only
+    assert ctx.ui.controls["Segment"].enabled
+    ctx.actions.rois.clear()
+    ctx.draw(panel)
+    assert not ctx.ui.controls["Segment"].enabled
+    assert "no regions" in ctx.ui.controls["Segment"].tooltip
+    ctx.ui.enter("Regions only", False)
+    ctx.draw(panel)
+    assert ctx.ui.controls["Segment"].enabled
+
+
+def test_the_estimate_stands_under_the_buttons(ctx: Any, panel: CellSegPanel, slide: WSI) -> None:
+    ctx.draw(panel)
+    assert ctx.ui.controls["Estimate"].enabled
+    estimating = ctx.actions.estimating
+    estimating._contract = Contract(estimating._about(), FORECAST, DENSITY)
+    ctx.draw(panel)
+    assert "About 2 min 3 s, 1.5 GB of memory, 250 MB of disk" in ctx.ui.texts
+    assert "2,000 ± 100 cells per mm² of tissue (95 %), 12 fields" in ctx.ui.texts
+    ctx.actions.set_params(diam_um=12.0)
+    ctx.draw(panel)
+    assert not any(text.startswith("About 2 min") for text in ctx.ui.texts)

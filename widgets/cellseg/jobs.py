@@ -9,7 +9,7 @@ from studio.session.text import duration_text, job_fraction, job_text
 if TYPE_CHECKING:
     from studio.gui.panel import Context
 
-CANCEL_TIP = "Stop. A whole-slide run can be resumed later by pressing Segment with the same settings."
+CANCEL_TIP = "Stop. What a whole-slide run has done is kept: press Resume to go on with it."
 
 
 def job_row(ctx: Context, title: str, cancel_label: str | None) -> None:

@@ -14,8 +14,15 @@ if TYPE_CHECKING:
 TIPS = {
     "Otsu threshold": "Segment only tissue, found by strict Otsu thresholding of the whole slide. "
     "Saves time; doesn't suit all slides (cytology, for one).",
-    "Save flows": "Keep the flow field with the result (about 1 MB per megapixel), for gradXY.",
-    "Segment": "Segment the whole slide in the background, beginning where you look. A stopped run resumes.",
+    "Save flows": "Keep the flow field with the result (about 1 MB per megapixel), for gradXY and for other thresholds "
+    "later on.",
+    "Regions only": "Segment only inside the regions drawn or loaded in the Slide panel.",
+    "Segment": "Segment the whole slide in the background, beginning where you look. A stopped run can be resumed.",
+    "Estimate": "What Segment would take (time, memory, disk) and find (cells per mm² with its 95 % interval), from "
+    "random fields. Ends by itself when that is known to 5 %.",
+    "Pause": "Hold the run: the machine is free, and what is done is kept. Resume goes on, now or another day.",
+    "Resume": "Go on with the unfinished run of this slide, with the settings it was begun with.",
+    "Discard unfinished run": "Forget the unfinished run of this slide and delete what it has done.",
     "Export": "Save the cells on screen as a .zip file; drop it on the window to see them again.",
     "Export as": "Save the cells for QuPath, napari, ImageJ, Cellpose, pandas and others.",
 }
@@ -23,6 +30,16 @@ TIPS = {
 
 def draw(ctx: Context) -> None:
     """The section Whole-slide segmentation."""
+    _options(ctx)
+    _run(ctx)
+    with ctx.ui.grid(2):
+        _export(ctx)
+    _state(ctx)
+    job_row(ctx, "Export", "Cancel export")
+
+
+def _options(ctx: Context) -> None:
+    """Where on the slide, and what is kept."""
     ui, session, params = ctx.ui, ctx.actions, ctx.document.params
     free = not ctx.document.auto_diameter
     if not free:
@@ -30,15 +47,52 @@ def draw(ctx: Context) -> None:
     with ui.grid(2):
         otsu = ui.checkbox("Otsu threshold", params.otsu, enabled=free, tooltip=TIPS["Otsu threshold"])
         save_flows = ui.checkbox("Save flows", params.save_flows, enabled=free, tooltip=TIPS["Save flows"])
+        regions = bool(ctx.document.rois)
+        tip = TIPS["Regions only"] if regions else "Draw or load regions in the Slide panel first."
+        # A tick without regions can be taken away.
+        usable = free and (regions or session.rois_only)
+        session.rois_only = ui.checkbox("Regions only", session.rois_only, enabled=usable, tooltip=tip)
     if (otsu, save_flows) != (params.otsu, params.save_flows):
         session.set_params(otsu=otsu, save_flows=save_flows)
+
+
+def _run(ctx: Context) -> None:
+    """Segment, estimate, pause and resume."""
+    ui, session = ctx.ui, ctx.actions
     with ui.grid(3):
         why = session.why_not_segment()
         if ui.button("Segment", enabled=why is None, tooltip=why or TIPS["Segment"], primary=True):
             session.segment()
-        _export(ctx)
+        why = session.estimating.why_not()
+        if ui.button("Estimate", enabled=why is None, tooltip=why or TIPS["Estimate"]):
+            session.estimating.start()
+        if session.unfinished is not None and not session.segmenting:
+            if ui.button("Resume", tooltip=TIPS["Resume"]):
+                session.resume()
+        else:
+            why = None if session.segmenting else "There is no run to pause."
+            if session.pausing:
+                why = "The run is being paused."
+            if ui.button("Pause", enabled=why is None, tooltip=why or TIPS["Pause"]):
+                session.pause()
+
+
+def _state(ctx: Context) -> None:
+    """The run under way, an unfinished one, or what one would take."""
+    ui, session = ctx.ui, ctx.actions
     job_row(ctx, "Segment", "Cancel")
-    job_row(ctx, "Export", "Cancel export")
+    if session.run_counts is not None and session.run_counts.cells:
+        ui.text(session.run_counts.text, dim=True)
+    run = session.unfinished
+    if run is not None and not session.segmenting:
+        done = f"{run.blocks_done} of {run.blocks} blocks" if run.blocks else f"{run.blocks_done} blocks"
+        where = "" if run.rois is None else ", regions only"
+        ui.text(f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:.2f} µm{where}).", dim=True)
+        if ui.button("Discard unfinished run", width=-1.0, tooltip=TIPS["Discard unfinished run"]):
+            session.discard_unfinished()
+    job_row(ctx, "Estimate", "Stop estimating")
+    for line in session.estimating.lines():
+        ui.text(line, dim=True)
 
 
 def _export(ctx: Context) -> None:
