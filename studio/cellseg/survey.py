@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from studio.cellseg.blocks import BlockCells, FlowPiece
 from studio.cellseg.forecast import FIELD_TILES, forecast, tissue_px
 from studio.cellseg.lattice import Rect
-from studio.cellseg.models import resolve_model
-from studio.cellseg.networks import Network, shared_network
+from studio.cellseg.networks import Network
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.pipeline import Pipeline
 from studio.cellseg.plan import Plan, make_plan
-from studio.cellseg.run import Request
+from studio.cellseg.run import Request, network_for
 from studio.cellseg.tasks import slide_at
 
 if TYPE_CHECKING:
@@ -84,11 +83,11 @@ def survey_task(
     """
     request = Request(SegmentParams.from_dict(params), Path(out).absolute(), None, rois)
     with slide_at(slide_path, mpp) as slide:
-        network = shared_network(resolve_model(request.params.model), request.params, progress)
-        expected = forecast(slide, request, network, progress).to_dict()
+        plan = make_plan(slide, request.params, None, rois)
+        network = network_for(plan, request, progress)
+        expected = forecast(slide, request, progress, network).to_dict()
         progress.emit("forecast", expected)
         density = None
-        plan = make_plan(slide, request.params, None, rois)
         for density in survey(plan, network, progress, precision):
             progress.emit("density", density.to_dict())
     return {"forecast": expected, "density": None if density is None else density.to_dict()}

@@ -69,7 +69,7 @@ def test_the_interval_holds_as_often_as_it_says(dots: WSI, dots_params: SegmentP
 def test_the_task_says_what_a_run_would_take_and_then_the_density(
     dots_path: Path, dots_params: SegmentParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "shared_network", lambda *_: BlobNetwork())
+    monkeypatch.setattr(module, "network_for", lambda *_: BlobNetwork())
     told = Told()
     arguments = {"slide_path": str(dots_path), "mpp": None, "params": dots_params.to_dict()}
     result = survey_task(told, **arguments, out=str(tmp_path / "x.zip"), precision=100.0)  # type: ignore[arg-type]
