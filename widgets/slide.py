@@ -1,4 +1,4 @@
-"""The slide panel: what is open, and how large its pixels are."""
+"""The slide panel: what is open, how large its pixels are, where it has tissue."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 TIPS = {
     "Pixel size": "Micrometres per pixel. Cells are found by their size in µm, so a wrong value finds wrong cells.",
     "Set pixel size": "Use this pixel size instead of the file's. Cells already found stay as they are.",
+    "Use the file's": "Forget the pixel size set by hand and go back to what the file says.",
     "Copy path": "Copy the file's full path to the clipboard.",
     "Close": "Close the slide. A whole-slide run goes on.",
+    "Outline tissue": "Outline on the slide what Otsu's threshold takes for tissue.",
+    "thumbnail": "The whole slide.",
+    "label": "The slide's label, which may name the patient.",
+    "macro": "The glass as the scanner sees it, label included.",
+    "Copy metadata": "Copy all of it to the clipboard, one entry a line.",
 }
 
 _SOURCES = {
@@ -26,6 +32,11 @@ _SOURCES = {
     "imagej": "from ImageJ's entry",
     "tiff": "from the file's resolution tags",
 }
+
+METADATA_MAX = 200
+"""Entries listed; a file's XML can have thousands, which copying takes all."""
+
+_VALUE_MAX = 120
 
 
 class SlidePanel(Panel):
@@ -43,13 +54,22 @@ class SlidePanel(Panel):
             return
         self._facts(ctx, slide)
         self._pixel_size(ctx, slide)
-        self._levels(ctx, slide)
         with ctx.ui.grid(2):
             if ctx.ui.button("Copy path", tooltip=f"{TIPS['Copy path']}\n{slide.path}"):
                 ctx.ui.copy(str(slide.path))
                 ctx.notify("info", "Path copied.")
             if ctx.ui.button("Close", tooltip=TIPS["Close"]):
                 ctx.actions.close_slide()
+                return
+        for title, draw in (
+            ("Tissue", self._tissue),
+            ("Pictures", self._pictures),
+            (f"Levels ({len(slide.level_sizes)})", self._levels),
+            ("Metadata", self._metadata),
+        ):
+            with ctx.ui.section(title, default_open=False) as is_open:
+                if is_open:
+                    draw(ctx, slide)
 
     def _facts(self, ctx: Context, slide: WSI) -> None:
         ui = ctx.ui
@@ -58,14 +78,6 @@ class SlidePanel(Panel):
         if slide.magnification:
             ui.text(f"Scanned at {slide.magnification:g}x")
         ui.text(f"Vendor: {slide.vendor}", dim=True)
-
-    def _levels(self, ctx: Context, slide: WSI) -> None:
-        with ctx.ui.section(f"Levels ({len(slide.level_sizes)})", default_open=False) as is_open:
-            if is_open:
-                for number, ((width, height), down) in enumerate(
-                    zip(slide.level_sizes, slide.level_downsamples, strict=True)
-                ):
-                    ctx.ui.text(f"{number}: {width:,} × {height:,} px, 1:{down:g}", dim=True)
 
     def _pixel_size(self, ctx: Context, slide: WSI) -> None:
         ui = ctx.ui
@@ -79,6 +91,66 @@ class SlidePanel(Panel):
         if slide.mpp_note:
             ui.text(slide.mpp_note, dim=True)
         self._mpp = ui.number("Pixel size", self._mpp, step=0.01, fmt="%.4f", unit="µm/px", tooltip=TIPS["Pixel size"])
-        changed = self._mpp != (slide.mpp or 0.0)
-        if ui.button("Set pixel size", enabled=changed, width=-1.0, tooltip=TIPS["Set pixel size"]):
-            ctx.actions.set_mpp(self._mpp)
+        changed, by_hand = self._mpp != (slide.mpp or 0.0), slide.mpp_source == "override"
+        with ui.grid(2):
+            tip = TIPS["Set pixel size"] if changed else "This is the pixel size in use."
+            if ui.button("Set pixel size", enabled=changed, tooltip=tip):
+                ctx.actions.set_mpp(self._mpp)
+            tip = TIPS["Use the file's"] if by_hand else "No pixel size was set by hand."
+            if ui.button("Use the file's", enabled=by_hand, tooltip=tip):
+                ctx.actions.set_mpp(None)
+                self._mpp = slide.mpp or 0.0
+
+    def _tissue(self, ctx: Context, slide: WSI) -> None:
+        ui, overview = ctx.ui, ctx.actions.overview
+        overview.find_tissue()
+        tissue = overview.tissue
+        shown = ui.checkbox("Outline tissue", overview.show_tissue, tooltip=TIPS["Outline tissue"])
+        if shown != overview.show_tissue:
+            overview.show_tissue = shown
+        if tissue is None:
+            ui.text("Looking for tissue…", dim=True)
+            return
+        text = f"{tissue.share:.1%} of the slide is tissue"
+        if slide.mpp is not None:
+            area_mm2 = tissue.share * slide.size[0] * slide.size[1] * (slide.mpp / 1000) ** 2
+            text += f", {area_mm2:,.1f} mm²"
+        ui.text(text)
+        what = "brightness" if tissue.fluorescence else "saturation"
+        ui.text(
+            f"Otsu's threshold: {what} {tissue.threshold} of 255. A run with Otsu threshold skips the rest.", dim=True
+        )
+        if ui.picture("Tissue picture", tissue.picture, tooltip="The slide, what is no tissue washed out."):
+            ctx.actions.fit_view()
+
+    def _pictures(self, ctx: Context, slide: WSI) -> None:
+        del slide
+        overview = ctx.actions.overview
+        overview.read_pictures()
+        pictures = overview.pictures
+        if pictures is None:
+            ctx.ui.text("Reading…", dim=True)
+            return
+        for name, rgb in pictures.items():
+            ctx.ui.text(name.capitalize(), dim=True)
+            if ctx.ui.picture(name.capitalize(), rgb, tooltip=TIPS.get(name, f"The file calls it {name}.")):
+                ctx.actions.fit_view()
+
+    def _levels(self, ctx: Context, slide: WSI) -> None:
+        for number, ((width, height), down) in enumerate(zip(slide.level_sizes, slide.level_downsamples, strict=True)):
+            mpp = f", {slide.mpp * down:.3g} µm/px" if slide.mpp is not None else ""
+            ctx.ui.text(f"{number}: {width:,} × {height:,} px, 1:{down:g}{mpp}", dim=True)
+
+    def _metadata(self, ctx: Context, slide: WSI) -> None:
+        entries = sorted(slide.properties.items())
+        if not entries:
+            ctx.ui.text("The file says nothing about itself.", dim=True)
+            return
+        if ctx.ui.button("Copy metadata", width=-1.0, tooltip=TIPS["Copy metadata"]):
+            ctx.ui.copy("\n".join(f"{key}\t{value}" for key, value in entries))
+            ctx.notify("info", f"Copied {len(entries):,} entries.")
+        for key, value in entries[:METADATA_MAX]:
+            short = " ".join(value.split())
+            ctx.ui.text(f"{key}: {short[:_VALUE_MAX]}{'…' * (len(short) > _VALUE_MAX)}", dim=True)
+        if len(entries) > METADATA_MAX:
+            ctx.ui.text(f"… and {len(entries) - METADATA_MAX:,} more.", dim=True)

@@ -7,6 +7,7 @@ from studio.app.hover import HoverTool
 from studio.app.measure import MeasureTool
 from studio.app.roi_draw import FreehandTool, PolygonTool, RectangleTool
 from studio.app.roi_edit import RoiEditor
+from studio.app.tissue_lines import TissueLines
 from studio.app.tools import Tools
 from studio.session import Session
 
@@ -26,6 +27,7 @@ def build_tools(session: Session, camera: Camera) -> Tools:
         tools.add(draw(session, camera))
     measure = MeasureTool(session, camera)
     tools.add(measure)
+    tools.add_passive(TissueLines(session, camera))
     tools.add_passive(RoiEditor(session, camera))
     # Its lines stay while another tool, or none, is chosen.
     tools.add_passive(measure)

@@ -188,12 +188,12 @@ class Window:
 
     def get_clipboard(self) -> str:
         """Text on the clipboard; empty where there is none."""
-        text: Any = glfw.get_clipboard_string(None)  # bytes, whatever its stub says
+        text: Any = glfw.get_clipboard_string(None)  # type: ignore[arg-type]  # gives bytes, whatever its stub says
         return text.decode(errors="replace") if text else ""
 
     def set_clipboard(self, text: str) -> None:
         """Put text on the clipboard."""
-        glfw.set_clipboard_string(None, text)
+        glfw.set_clipboard_string(None, text)  # type: ignore[arg-type]  # the window is of no use to it
 
     def destroy(self) -> None:
         """Close it for good; the GL context goes with it."""

@@ -198,6 +198,7 @@ class Gui:
         if self._context is None:
             return
         imgui.set_current_context(self._context)
+        self.state.textures.close()
         if self._renderer is not None:
             self._renderer.shutdown()
         imgui.destroy_context(self._context)

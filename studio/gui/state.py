@@ -12,6 +12,7 @@ import imgui
 from studio.gui import scopes
 from studio.gui.control import Control, Rect
 from studio.gui.fonts import Fonts
+from studio.gui.textures import Textures
 from studio.gui.theme import Color, Theme
 
 TOOLTIP_DELAY_S = 0.5
@@ -43,6 +44,7 @@ class GuiState:
         """Told in words when typed text can't be used."""
         self.theme: Theme
         self.fonts: Fonts
+        self.textures = Textures()
         self.scale = 1.0
         self.size: tuple[float, float] = (0.0, 0.0)
         self.now_s = 0.0

@@ -14,6 +14,7 @@ from studio.gui.charts import Charts
 from studio.gui.control import Rect
 from studio.gui.menus import Menus
 from studio.gui.painter import Painter
+from studio.gui.pictures import Pictures
 from studio.gui.sliders import Sliders
 from studio.gui.tables import Tables
 from studio.gui.theme import Color, Theme
@@ -23,7 +24,7 @@ BAR_HEIGHT = 6
 JOB_HEIGHT = 48
 
 
-class Ui(Charts, Tables, Buttons, Sliders, Menus):
+class Ui(Charts, Tables, Pictures, Buttons, Sliders, Menus):
     """What panels draw with. Valid between `Gui.begin` and `Gui.end`."""
 
     @property

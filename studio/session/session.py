@@ -12,6 +12,7 @@ from studio.session.colours import Colours
 from studio.session.compare import Compare
 from studio.session.exporting import ExportSession
 from studio.session.image import Image
+from studio.session.overview import Overview
 from studio.session.results import Results
 from studio.session.rois import Rois
 from studio.session.selection import Selection
@@ -35,6 +36,7 @@ class Session(ExportSession):
         self.rois = Rois(self, self._run_on_thread)
         self.bookmarks = Bookmarks(self)
         self.image = Image(self, self._run_on_thread)
+        self.overview = Overview(self, self._run_on_thread)
         self.channel = AutoChannel(self, self._run_on_thread)
         self.results = Results(self, self._run_on_thread)
         self.compare = Compare(self, self._run_on_thread)

@@ -168,14 +168,14 @@ class SlideSession(JobHost):
         """Show the cells of a result file on the open slide, or open the slide that lies beside it."""
         self._load(Path(path), ask=True)
 
-    def set_mpp(self, mpp: float) -> None:
-        """Say how many micrometres one slide pixel measures."""
+    def set_mpp(self, mpp: float | None) -> None:
+        """Say how many micrometres one slide pixel measures; None goes back to what the file says."""
         slide = self.document.slide
         if slide is None:
             self.notify("warning", "Open a slide first.")
             return
         try:
-            slide.set_mpp(float(mpp))
+            slide.set_mpp(None if mpp is None else float(mpp))
         except StudioError as error:
             self.notify("error", str(error))
             return

@@ -99,6 +99,10 @@ class FakeUi:
         chosen = self._entered.get(label)
         return chosen if enabled and chosen is not None and entries[chosen].enabled else None
 
+    def picture(self, label, rgb, *, high=200, tooltip="") -> bool:
+        self._note(label, "picture", True, rgb.shape, tooltip)
+        return label in self._pressed
+
     def row(
         self, label, *, icon="", detail="", selected=False, enabled=True, tooltip="", middle=False, shown=None,
         beside=False,

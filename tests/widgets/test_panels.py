@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from studio.gui.panel import Panel
 from studio.settings import Settings
 from studio.slide import WSI
+from studio.slide.roi import ROI
 from studio.widgets import PANELS
 from studio.widgets.extensions import ExtensionsPanel
 from studio.widgets.settings import SettingsPanel
@@ -56,6 +58,66 @@ def test_slide_panel_tells_what_is_open(ctx: Any, sample_slide: Path) -> None:
     ctx.ui.press("Close")
     ctx.draw(SlidePanel())
     assert ctx.document.slide is None
+
+
+def opened(ctx: Any, sample_slide: Path, section: str) -> SlidePanel:
+    """The panel on the sample with one of its closed sections open, once its reading is done."""
+    ctx.document.set_slide(WSI(sample_slide))
+    ctx.ui.open_sections.add(section)
+    panel = SlidePanel()
+    ctx.draw(panel)
+    end_s = time.monotonic() + 20
+    while not ctx.actions.idle:
+        ctx.actions.update()
+        assert time.monotonic() < end_s
+        time.sleep(0.005)
+    ctx.draw(panel)
+    return panel
+
+
+def test_tissue_is_found_told_and_outlined(ctx: Any, sample_slide: Path) -> None:
+    panel = opened(ctx, sample_slide, "Tissue")
+    assert "31.8% of the slide is tissue, 0.5 mm²" in ctx.ui.texts
+    assert ctx.ui.controls["Tissue picture"].value[2] == 3
+    ctx.ui.enter("Outline tissue", True)
+    ctx.draw(panel)
+    assert ctx.actions.overview.show_tissue
+    rings = ctx.actions.overview.tissue.rings
+    mask = ctx.document.slide.tissue()
+    inside = ROI("all", max(rings, key=len)).area
+    assert 0.5 < inside / (mask.share * 2220 * 2967) < 1.5
+    ctx.document.set_slide(None)
+    assert not ctx.actions.overview.show_tissue
+
+
+def test_pictures_of_the_file(ctx: Any, sample_slide: Path) -> None:
+    opened(ctx, sample_slide, "Pictures")
+    assert {"Thumbnail", "Label", "Macro"} <= set(ctx.ui.controls)
+
+
+def test_metadata_and_levels(ctx: Any, sample_slide: Path) -> None:
+    ctx.ui.open_sections.add("Levels (1)")
+    panel = opened(ctx, sample_slide, "Metadata")
+    assert "aperio.AppMag: 20" in ctx.ui.texts
+    assert "0: 2,220 × 2,967 px, 1:1, 0.499 µm/px" in ctx.ui.texts
+    ctx.ui.press("Copy metadata")
+    ctx.draw(panel)
+    assert "aperio.AppMag\t20" in ctx.ui.copied
+
+
+def test_a_pixel_size_set_by_hand_is_given_back(ctx: Any, sample_slide: Path) -> None:
+    ctx.document.set_slide(WSI(sample_slide))
+    panel = SlidePanel()
+    ctx.draw(panel)
+    assert not ctx.ui.controls["Use the file's"].enabled
+    ctx.actions.set_mpp(0.25)
+    ctx.ui.press("Use the file's")
+    ctx.ui.begin()
+    panel.draw(ctx)
+    ctx.ui.end()
+    assert ctx.document.slide.mpp == 0.499
+    ctx.draw(panel)
+    assert ctx.ui.controls["Pixel size"].value == 0.499
 
 
 def test_slide_panel_sets_a_missing_pixel_size(ctx: Any, tmp_path: Path) -> None:
