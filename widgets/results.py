@@ -25,9 +25,11 @@ TIPS = {
     "Save histogram": "Write the histogram as a picture (.png) or as numbers (.csv).",
     "Save table": "Write all cells with all measures as a table (.csv).",
     "Sort": "Sort by this; press again to turn the order round.",
+    "Area": "Bring this area into view.",
     "Cell": "Go to this cell.",
 }
 
+SHOWN_AREAS = 6
 SHOWN_ROWS = 14
 
 
@@ -51,14 +53,34 @@ class ResultsPanel(Panel):
             ctx.ui.text("Measuring cells…", dim=True)
             return
         ctx.ui.heading(cells_text(found.cells))
-        for density in found.densities:
-            ctx.ui.text(_density_text(density), dim=density is not found.densities[0])
+        self._densities(ctx, found)
         if not found.columns:
             ctx.ui.text("They are measured once the run is complete.", dim=True)
             return
         if found.cells:
             self._spread(ctx, found)
             self._table(ctx, found)
+
+    def _densities(self, ctx: Context, found: Findings) -> None:
+        """A line for all that was segmented, its tissue, and each region; a press brings it into view."""
+
+        def cells(row: int) -> Sequence[str]:
+            density = found.densities[row]
+            area = "–" if density.area_mm2 is None else f"{density.area_mm2:.3g}"
+            return density.name, f"{density.cells:,}", area, _per_mm2(density)
+
+        columns = (TableColumn("Area", 1.5, 0.0), TableColumn("Cells"), TableColumn("mm²"), TableColumn("per mm²"))
+        press = ctx.ui.table(
+            "Areas",
+            columns,
+            len(found.densities),
+            cells,
+            sortable=False,
+            shown_rows=SHOWN_AREAS,
+            tooltip=TIPS["Area"],
+        )
+        if press.row is not None:
+            ctx.document.view.show(found.densities[press.row].rect)
 
     def _spread(self, ctx: Context, found: Findings) -> None:
         ui, results = ctx.ui, ctx.actions.results
@@ -82,7 +104,7 @@ class ResultsPanel(Panel):
             tooltip=TIPS["Histogram"],
         )
         low, median, high = spread.quartiles
-        ui.text(f"Median {median:.4g} {unit}, quartiles {low:.4g} – {high:.4g}, mean {spread.mean:.4g}", dim=True)
+        ui.text(f"Median {median:.4g} ({low:.4g} – {high:.4g}), mean {spread.mean:.4g} {unit}".rstrip(), dim=True)
         with ui.grid(2):
             if ui.button("Save histogram", tooltip=TIPS["Save histogram"]):
                 results.ask_save_histogram()
@@ -147,12 +169,8 @@ class ResultsPanel(Panel):
         return self._line is not None
 
 
-def _density_text(density: Density) -> str:
-    parts = [density.name]
-    if density.area_mm2 is not None:
-        parts.append(f"{density.area_mm2:.4g} mm²")
-    text = f"{', '.join(parts)}: {cells_text(density.cells)}"
-    return text if density.per_mm2 is None else f"{text}, {density.per_mm2:,.0f} per mm²"
+def _per_mm2(density: Density) -> str:
+    return "–" if density.per_mm2 is None else f"{density.per_mm2:,.0f}"
 
 
 def _title(column: str) -> str:

@@ -13,10 +13,10 @@ from studio.slide.roi import ROI
 
 BINS = 48
 
+Rect = tuple[float, float, float, float]
+
 _ROBUST = (0.5, 99.5)
 """Percentiles between which the steps lie: a few giants would press everything else into one bar."""
-
-Rect = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ class Density:
     cells: int
     area_mm2: float | None
     """None where the pixel size is unknown."""
+    rect: Rect
+    """x, y, width, height in slide pixels around it."""
 
     @property
     def per_mm2(self) -> float | None:
@@ -82,11 +84,11 @@ def densities(
     def area(pixels: float) -> float | None:
         return None if mpp is None else pixels * (mpp / 1000) ** 2
 
-    found = [Density("Segmented area", len(places), area(rect[2] * rect[3]))]
+    found = [Density("Segmented", len(places), area(rect[2] * rect[3]), rect)]
     if tissue is not None:
         inside = int(np.count_nonzero(_on_mask(places, tissue)))
-        found.append(Density("Tissue in it", inside, area(tissue.part(*rect) * rect[2] * rect[3])))
-    regions = (Density(roi.name, int(np.count_nonzero(roi.contains(places))), area(roi.area)) for roi in rois)
+        found.append(Density("Tissue of it", inside, area(tissue.part(*rect) * rect[2] * rect[3]), rect))
+    regions = (Density(roi.name, int(np.count_nonzero(roi.contains(places))), area(roi.area), roi.bbox) for roi in rois)
     return (*found, *regions)
 
 

@@ -29,6 +29,7 @@ class Tables(Base):
         descending: bool = False,
         selected: int | None = None,
         reveal: bool = False,
+        sortable: bool = True,
         shown_rows: int = 12,
         tooltip: str = "",
     ) -> TablePress:
@@ -36,11 +37,11 @@ class Tables(Base):
 
         `cells` gives the texts of a row and is asked only for rows in sight; `reveal` (given in one frame)
         scrolls to the selected one. Rows are reported by the title of the first column and their first text,
-        headings as `Sort by …`.
+        headings, unless the order is fixed (not `sortable`), as `Sort by …`.
         """
         state = self._state
         with scopes.identified(label):
-            head = self._heads(columns, sorted_by, descending)
+            head = self._heads(columns, sorted_by, descending, sortable=sortable)
             room, row_height = self._room(), state.px(TABLE_ROW_HEIGHT)
             height = row_height * max(1, min(rows, shown_rows))
             pressed: int | None = None
@@ -52,7 +53,9 @@ class Tables(Base):
                 pressed = self._rows(columns, rows, cells, selected, tooltip)
         return TablePress(head, pressed)
 
-    def _heads(self, columns: Sequence[TableColumn], sorted_by: int | None, descending: bool) -> int | None:
+    def _heads(
+        self, columns: Sequence[TableColumn], sorted_by: int | None, descending: bool, *, sortable: bool
+    ) -> int | None:
         state, theme = self._state, self._state.theme
         pressed = None
         left, top = imgui.get_cursor_screen_pos()
@@ -60,14 +63,15 @@ class Tables(Base):
         for number, (x, width) in enumerate(self._places(columns, self._room())):
             column = columns[number]
             imgui.set_cursor_screen_pos((left + x, top))
-            hit = self._hit(f"head {number}", width, height)
+            hit = self._hit(f"head {number}", width, height, enabled=sortable)
             if hit.hovered:
                 self._paint.fill(hit.rect, theme.hover, state.px(ROUNDING))
             arrow = "" if number != sorted_by else " ↓" if descending else " ↑"
             color = theme.text if number == sorted_by else theme.dim
             place = self._padded(hit.rect)
             self._paint.text_in(place, column.title + arrow, color, font=state.fonts.small, align=column.align)
-            self._done(f"Sort by {column.title}", "header", True, number == sorted_by, column.tooltip)
+            if sortable:
+                self._done(f"Sort by {column.title}", "header", True, number == sorted_by, column.tooltip)
             if hit.pressed:
                 pressed = number
         self._paint.line((left, top + height), (left + self._room(), top + height), theme.border)

@@ -142,11 +142,11 @@ class FakeUi:
 
     def table(
         self, label, columns, rows, cells, *, sorted_by=None, descending=False, selected=None, reveal=False,
-        shown_rows=12, tooltip="",
+        sortable=True, shown_rows=12, tooltip="",
     ) -> TablePress:  # fmt: skip
         """Pressed by the labels of the real one: `Sort by …`, and the title of the first column with a row's text."""
         column = row = None
-        for number, each in enumerate(columns):
+        for number, each in enumerate(columns if sortable else ()):
             self._note(f"Sort by {each.title}", "header", True, number == sorted_by, each.tooltip)
             column = number if f"Sort by {each.title}" in self._pressed else column
         for number in range(min(rows, shown_rows)):

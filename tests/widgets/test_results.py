@@ -49,7 +49,7 @@ def until(ctx: Any, panel: ResultsPanel, holds: Callable[[], object]) -> None:
 
 
 def rows(ctx: Any) -> list[str]:
-    return [control.value[0] for control in ctx.ui.controls.values() if control.kind == "row"]
+    return [control.value[0] for label, control in ctx.ui.controls.items() if label.startswith("Cell ")]
 
 
 def shown(ctx: Any, panel: ResultsPanel) -> None:
@@ -66,7 +66,7 @@ def test_counts_densities_and_the_table(ctx: Any, panel: ResultsPanel, cells: WS
     shown(ctx, panel)
     assert ctx.ui.texts[0] == "5 cells"
     area_mm2 = (800 * 0.499 / 1000) ** 2
-    assert ctx.ui.texts[1] == f"Segmented area, {area_mm2:.4g} mm²: 5 cells, {5 / area_mm2:,.0f} per mm²"
+    assert ctx.ui.controls["Area Segmented"].value == ["Segmented", "5", f"{area_mm2:.3g}", f"{5 / area_mm2:,.0f}"]
     assert rows(ctx) == ["1", "2", "3", "4", "5"]
     assert sum(ctx.ui.controls["Histogram"].value) == 5
     assert float(ctx.ui.controls["Cell 2"].value[1]) == pytest.approx(100 * 0.998**2, rel=1e-3)
@@ -77,9 +77,12 @@ def test_each_region_has_its_own_line(ctx: Any, panel: ResultsPanel, cells: WSI)
     ctx.document.set_rois([ROI("Tumour", square), ROI("Nothing", square + 900)])
     shown(ctx, panel)
     area_mm2 = 100 * 120 * (0.499 / 1000) ** 2
-    assert f"Tumour, {area_mm2:.4g} mm²: 2 cells, {2 / area_mm2:,.0f} per mm²" in ctx.ui.texts
+    assert ctx.ui.controls["Area Tumour"].value == ["Tumour", "2", f"{area_mm2:.3g}", f"{2 / area_mm2:,.0f}"]
+    ctx.ui.press("Area Tumour")
+    ctx.draw(panel)
+    assert (ctx.document.view.center_x, ctx.document.view.center_y) == (330, 330)
     ctx.document.set_rois([])
-    until(ctx, panel, lambda: not any("Tumour" in text for text in ctx.ui.texts))
+    until(ctx, panel, lambda: "Area Tumour" not in ctx.ui.controls)
 
 
 def test_sorting_narrowing_and_going_to_a_cell(ctx: Any, panel: ResultsPanel, cells: WSI) -> None:

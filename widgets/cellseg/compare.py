@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 VIEWS: tuple[tuple[CompareView, str, str], ...] = (
     ("a", "A", "Show A in place of B."),
     ("b", "B", "Show B: what was found last."),
-    ("swipe", "Swipe", "A left and B right of a divider, which can be dragged."),
-    ("blink", "Blink", "A and B in turn: what differs jumps to the eye."),
+    ("swipe", "Swipe A | B", "A left and B right of a divider, which can be dragged."),
+    ("blink", "Blink A, B", "A and B in turn: what differs jumps to the eye."),
     ("differences", "Differences", "Colour each cell by what became of it."),
-    ("bare", "Slide | cells", "The bare slide left and its cells right of a divider, which can be dragged."),
+    ("bare", "Swipe slide | cells", "The bare slide left and its cells right of a divider, which can be dragged."),
 )
 
 TIPS = {
@@ -80,7 +80,7 @@ def _side_text(overlay: Overlay) -> str:
 
 def _views(ctx: Context) -> None:
     ui, compare, comparison = ctx.ui, ctx.actions.compare, ctx.document.comparison
-    with ui.grid(3):
+    with ui.grid(2):
         for view, label, tip in VIEWS:
             why = compare.why_not_look(view)
             if ui.radio(label, comparison.view == view, enabled=why is None, tooltip=why or tip):
@@ -99,8 +99,8 @@ def _agreement(ctx: Context) -> None:
         if compare.busy:
             ui.text("Comparing cells…", dim=True)
         return
-    iou = "" if found.median_iou is None else f", median IoU of pairs {found.median_iou:.3f}"
-    ui.text(f"F1 at IoU 0.5: {found.f1_50:.3f}{iou}")
+    iou = "" if found.median_iou is None else f", median IoU {found.median_iou:.3f}"
+    ui.text(f"F1 {found.f1_50:.3f} at IoU 0.5{iou}")
     for name, text in _kinds(found):
         ui.swatch((*COMPARE_RGB[name], 1.0), text)
     with ui.grid(2):
