@@ -12,6 +12,8 @@ from studio.gui.control import Entry
 from studio.gui.events import KEY_ESCAPE
 from studio.gui.state import DISABLED_ALPHA
 
+PADDING, SPACING = 8, 6
+
 
 class Menus(Base):
     """Mixin of `Ui`."""
@@ -35,16 +37,25 @@ class Menus(Base):
         name = f"menu {label}"
         if hit.pressed:
             imgui.open_popup(name)
-        imgui.set_next_window_position(left, top + height + state.px(2))
-        with scopes.styles({imgui.STYLE_WINDOW_PADDING: (state.px(10), state.px(8))}), imgui.begin_popup(name) as popup:
+        imgui.set_next_window_position(left, self._popup_top(top, height, len(entries)))
+        padding = {imgui.STYLE_WINDOW_PADDING: (state.px(10), state.px(PADDING))}
+        with scopes.styles(padding), imgui.begin_popup(name) as popup:
             return self._entries(entries) if popup.opened else None
+
+    def _popup_top(self, top: float, height: float, entries: int) -> float:
+        """Below the button, or above it where the window ends."""
+        state = self._state
+        with scopes.font(state.fonts.text):
+            tall = entries * (imgui.get_text_line_height() + state.px(SPACING)) + 2 * state.px(PADDING)
+        below = top + height + state.px(2)
+        return below if below + tall <= state.size[1] else max(0.0, top - state.px(2) - tall)
 
     def _entries(self, entries: Sequence[Entry]) -> int | None:
         state, chosen = self._state, None
         state.popup_open = True
         if state.pressed(KEY_ESCAPE):
             imgui.close_current_popup()
-        with scopes.styles({imgui.STYLE_ITEM_SPACING: (state.px(8), state.px(6))}):
+        with scopes.styles({imgui.STYLE_ITEM_SPACING: (state.px(8), state.px(SPACING))}):
             for number, entry in enumerate(entries):
                 # Not the binding's own way to disable it, under which nothing would explain why.
                 flags = 0 if entry.enabled else imgui.SELECTABLE_DONT_CLOSE_POPUPS

@@ -17,9 +17,10 @@ class Form:
     def __init__(self) -> None:
         self.enabled = True
         self.chosen: list[int] = []
+        self.top = 20
 
     def __call__(self, gui: Any) -> None:
-        with gui.chrome.window("form", (20, 20, 360, 400), padding=(12, 12)), gui.ui.panel("form"):
+        with gui.chrome.window("form", (20, self.top, 360, 60), padding=(12, 12)), gui.ui.panel("form"):
             chosen = gui.ui.menu_button("Save as", ENTRIES, enabled=self.enabled, tooltip="Other formats.")
             if chosen is not None:
                 self.chosen.append(chosen)
@@ -50,3 +51,14 @@ def test_a_disabled_entry_does_nothing_and_the_list_stays(pilot: Any) -> None:
     p.settle()
     p.click("Save as")
     assert p.find("Parquet") is None
+
+
+def test_at_the_bottom_of_the_window_it_opens_upwards(pilot: Any) -> None:
+    form = Form()
+    form.top = 740
+    p = pilot(form)
+    p.click("Save as")
+    assert [c.label for c in p.gui.controls if c.kind == "option"] == ["Table", "Parquet", "Picture"]
+    assert p.control("Picture").rect[1] < p.control("Save as").rect[1]
+    p.click("Picture")
+    assert form.chosen == [2]
