@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studio.app.attention import Attention
 from studio.app.camera import Camera
 from studio.app.chrome import Chrome
 from studio.app.commands import build_commands
@@ -76,6 +77,7 @@ class WindowStage:
         self._area: Rect = (0.0, 0.0, 0.0, 0.0)
         self._picture: tuple[Path, bool] | None = None
         self._title = ""
+        self._attention = Attention(window)
         self._frames = 0
         self._began_s = time.monotonic()
         self._clock, self._cpu_clock = FrameClock(), FrameClock()
@@ -113,6 +115,9 @@ class WindowStage:
     def update(self) -> bool:
         """Look after jobs, dialogs, settings and the probe."""
         changed = self._session.update()
+        self._retitle()
+        if (news := self._session.take_attention()) is not None:
+            self._attention.tell(TITLE, news)
         changed |= self._native.update(self._session)
         now_s = time.monotonic()
         if self._probe is not None and self._probe.wait_s(now_s) <= 0:
@@ -160,6 +165,7 @@ class WindowStage:
     def close(self) -> None:
         """Free what the parts hold; the session is somebody else's."""
         self._native.close()
+        self._attention.close()
         if self._probe is not None:
             self._probe.close()
         self._scene.close()
@@ -264,15 +270,20 @@ class WindowStage:
             view.offset = offset
             target.close()
 
+    def _retitle(self) -> None:
+        """Slide and progress in the title: the task bar shows it of a window that is out of sight."""
+        slide = self._session.document.slide
+        parts = (self._session.progress_text, slide.path.name if slide is not None else None, TITLE)
+        title = " – ".join(part for part in parts if part)
+        if title != self._title:
+            self._title = title
+            self._window.set_title(title)
+
     def _after(self, began_s: float, cpu_s: float) -> None:
         self._frames += 1
         self._clock.add(time.monotonic() - began_s)
         self._cpu_clock.add(time.thread_time() - cpu_s)
-        slide, settings = self._session.document.slide, self._session.settings
-        title = TITLE if slide is None else f"{slide.path.name} – {TITLE}"
-        if title != self._title:
-            self._title = title
-            self._window.set_title(title)
+        settings = self._session.settings
         if self._remember_size and self._window.resized_by_hand:
             size = self._window.size_unscaled
             if size != tuple(settings.window_size):

@@ -160,6 +160,15 @@ class Window:
         """Change the title."""
         glfw.set_window_title(self._handle, title)
 
+    @property
+    def focused(self) -> bool:
+        """Whether it has the keyboard."""
+        return bool(glfw.get_window_attrib(self._handle, glfw.FOCUSED))
+
+    def ask_for_attention(self) -> None:
+        """Make its entry in the task bar blink, or its icon jump."""
+        glfw.request_window_attention(self._handle)
+
     def set_cursor(self, name: str) -> None:
         """Show a pointer of `Gui.cursor`'s names, `move` or `crosshair`; others are arrows."""
         if name == self._cursor:

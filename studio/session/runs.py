@@ -17,6 +17,7 @@ from studio.session.models import TASKS
 from studio.session.preview import NO_CELLS, PreviewSession
 from studio.session.runcounts import RunCounts
 from studio.session.terminal import TerminalBar
+from studio.session.text import job_text
 from studio.session.unfinished import Run
 from studio.settings import Settings
 
@@ -43,7 +44,7 @@ class RunSession(PreviewSession):
         self.run_counts: RunCounts | None = None
         """What the run under way has found so far."""
         self.attention: str | None = None
-        """News for somebody who looks elsewhere; the window takes it from here."""
+        """News for somebody who looks elsewhere; `take_attention` takes it."""
         self._run: Run | None = None
         self._segment_job: Job | None = None
         self._pausing = False
@@ -70,6 +71,17 @@ class RunSession(PreviewSession):
     def pausing(self) -> bool:
         """Whether the run under way was asked to pause and is about to."""
         return self._pausing and self.segmenting
+
+    @property
+    def progress_text(self) -> str | None:
+        """How far the run under way is, in a word or two for a title; None without one."""
+        job = self._segment_job
+        return None if job is None or job.state.final else job_text(job)
+
+    def take_attention(self) -> str | None:
+        """News for somebody who looks elsewhere, once."""
+        news, self.attention = self.attention, None
+        return news
 
     def why_not_segment(self) -> str | None:
         """What stands in the way of a whole-slide run, in words; None when nothing does."""
