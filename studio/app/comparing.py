@@ -11,7 +11,7 @@ from studio.session.text import cells_text
 
 GRIP = 16
 """Width of the strip that can be dragged."""
-_KNOB = 11
+_KNOB, _KNOB_AT = 11, 0.8
 _TAG = 20
 _ROW = 22
 
@@ -46,7 +46,8 @@ class Comparing:
         px, under = gui.chrome.px, gui.chrome.under
         left, top, width, height = area
         x = left + round(comparison.split * width)
-        middle = top + height / 2
+        # Not in the middle, where the cell is that was flown to.
+        middle = top + height * _KNOB_AT
         with under.clipped(area):
             under.fill((x - 2, top, 4, height), _SHADE)
             under.fill((x - 1, top, 2, height), _WHITE)

@@ -177,6 +177,7 @@ def _compare(session: Session) -> dict[str, Any]:
         "kept": comparison.kept.source.cells if comparison.kept is not None else None,
         "view": comparison.view,
         "split": comparison.split,
+        "turn": comparison.sides[1],
         "agreement": found.summary() if found is not None else None,
         "difference": {"number": compare.index, **cell._asdict()} if cell is not None else None,
     }

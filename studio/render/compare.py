@@ -24,7 +24,7 @@ Area = tuple[int, int, int, int]
 
 _KINDS_UNIT = 1
 
-_ALPHA = {EQUAL: 0.22, CHANGED: 0.34, ALONE: 0.75}
+_ALPHA = {EQUAL: 0.22, CHANGED: 0.42, ALONE: 0.75}
 """Opacity of a kind's fill. Changed cells are drawn in both their shapes: what only one has is paler."""
 
 _ONLY_THE_MARK = OverlayStyle(mask=False, black_bg=False)

@@ -20,7 +20,7 @@ VIEWS: tuple[tuple[CompareView, str, str], ...] = (
     ("swipe", "Swipe A | B", "A left and B right of a divider, which can be dragged."),
     ("blink", "Blink A, B", "A and B in turn: what differs jumps to the eye."),
     ("differences", "Differences", "Colour each cell by what became of it."),
-    ("bare", "Swipe slide | cells", "The bare slide left and its cells right of a divider, which can be dragged."),
+    ("bare", "Slide | cells", "The bare slide left and its cells right of a divider, which can be dragged."),
 )
 
 TIPS = {
