@@ -62,11 +62,16 @@ class Findings:
 
 
 def table_of_source(source: LabelSource) -> CellTable | None:
-    """The table of an overlay's cells; None for those of a run that is under way, which have no numbers yet."""
+    """The table of an overlay's cells as they are now; None for those of a run under way, which have no numbers yet.
+
+    Nothing is measured before a column is read.
+    """
     if isinstance(source, Segmentation):
         return source.cell_table
     if isinstance(source, ArraySource):
-        return Segmentation(source.labels, geometry=source.geometry).cell_table
+        # With centroids nobody needs to look into the labels to know how many cells there are.
+        centroids = source.centroids() if source.has_centroids else None
+        return Segmentation(source.labels, geometry=source.geometry, centroids=centroids).cell_table
     return None
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from studio.cellseg.celltable import CellTable
-    from studio.session.base import JobHost
+    from studio.session.preview import PreviewSession
 
 
 class Results:
@@ -25,7 +25,7 @@ class Results:
     One question is being answered at a time; the newest one comes next.
     """
 
-    def __init__(self, host: JobHost, run: Callable[..., Job]) -> None:
+    def __init__(self, host: PreviewSession, run: Callable[..., Job]) -> None:
         """`run` is the host's way to do something on a thread."""
         self._host = host
         self._run = run
@@ -55,7 +55,8 @@ class Results:
             *(document.slide_version, document.overlay_version, document.rois_version),
             *(slide.mpp if slide is not None else None, self.query),
         )
-        if key == self._answered or self.busy or key == self._asked:
+        # What a preview has found so far isn't worth measuring: more is about to come.
+        if key == self._answered or self.busy or key == self._asked or self._host.previewing:
             return
         self._asked = key
         if self._table[0] != document.overlay_version:

@@ -87,6 +87,17 @@ def test_cells_closed_while_they_are_measured_are_no_error(bench: Bench, sample_
     assert not any("error" in text for text in bench.texts)
 
 
+def test_the_table_of_a_preview_is_made_without_looking_at_its_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = labels_with(3)
+    source = ArraySource(labels, MaskGeometry(labels.shape, 1.0, 1.0), centroids=np.ones((3, 2)))
+    with monkeypatch.context() as patch:
+        patch.setattr("studio.cellseg.measure.measure_labels", None)
+        table = table_of_source(source)
+    assert table is not None
+    assert table.rows == 3
+    assert table["area_px2"].tolist() == [16, 16, 16]
+
+
 def test_cells_of_a_run_under_way_are_counted_but_not_measured() -> None:
     source = LiveSource(MaskGeometry((100, 200), 2.0, 2.0), Rect(0, 0, 100, 200))
     found = find(source, table_of_source(source), None, (), Query())
