@@ -68,6 +68,11 @@ class PointLayer:
         """Whether points wait for their turn to be uploaded."""
         return self._arriving is not None
 
+    @property
+    def held_bytes(self) -> int:
+        """Graphics memory taken by positions."""
+        return sum(grid.points.nbytes for grid in (self._grid, self._arriving and self._arriving[0]) if grid)
+
     def show(self, source: LabelSource, stamp: int, *, same: bool) -> None:
         """Show the centroids of cells; `same` if they are those shown now, with more or fewer of them."""
         self._source, self._stamp = source, stamp

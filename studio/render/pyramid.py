@@ -75,6 +75,10 @@ class SlidePyramid:
         self.cover = next(n for n, grid in enumerate(self.grids) if grid.shape == (1, 1))
         """The finest level that is a single tile: it shows the whole slide at once."""
 
+    def real(self, level: int) -> int | None:
+        """The file's level that a level is, or None for a made one."""
+        return self._levels[level].real
+
     def cost(self, level: int) -> int:
         """How many tiles of the file one tile of a level is made from."""
         return self._levels[level].cost

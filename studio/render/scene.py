@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.source import LabelSource
-from studio.document import Document
+from studio.document import Document, View
 from studio.render.compare import CellLayers, CompareLayer, cell_px
 from studio.render.gl import GL, pointer
 from studio.render.grid import Rect, TileKey
@@ -76,6 +76,23 @@ class Scene:
     def tiles(self) -> tuple[int, int]:
         """(wanted, ready) in view: tiles of slide and overlay, and centroids as one; (0, 0) without a slide."""
         return self._tiles
+
+    @property
+    def covered(self) -> bool:
+        """Whether there is something to see everywhere in view, sharp or not."""
+        wanted, ready = self._tiles
+        return wanted > 0 and (ready == wanted or not self._slide.missing(self._slide.cover))
+
+    @property
+    def held_bytes(self) -> int:
+        """Graphics memory that tiles, centroids and values take now."""
+        kept = self._compare.kept
+        tiles = sum(layer.pool.held_bytes for layer in self._all)
+        return tiles + self._points.held_bytes + kept.points.held_bytes + self._overlay.colours.held_bytes
+
+    def slide_tiles(self, view: View) -> list[TileKey]:
+        """The slide's tiles that a view takes; levels are those of the file where it has as fine a one."""
+        return self._slide.tiles_for(view)
 
     @property
     def settled(self) -> bool:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from studio.document import View
 from studio.render.gl import GL
-from studio.render.grid import Rect, TileKey, common, level_for, tiles_in
+from studio.render.grid import Rect, TileKey, common, level_for, rect_of, tiles_in
 from studio.render.loader import Check, Loaded
 from studio.render.pool import RGBA8, TilePool
 from studio.render.program import ProgramCache
@@ -84,6 +84,16 @@ class SlideLayer(TileLayer):
             self.overview = loaded.value
             return True
         return changed
+
+    def tiles_for(self, view: View) -> list[TileKey]:
+        """Tiles of the level that a view is drawn from, named by levels of the file; none for made levels."""
+        assert self._pyramid is not None
+        rect = rect_of(view)
+        level = level_for(self.grids, view.scale, rect, self.pool.capacity, finer=True)
+        real = self._pyramid.real(level)
+        if real is None:
+            return []
+        return [key._replace(level=real) for key in tiles_in(self.kind, self.grids, level, rect)]
 
     def quads(self) -> Quads:
         """Tiles in view, the finer ones on top."""
