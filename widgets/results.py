@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from studio.cellseg.columns import column_title, column_unit
+from studio.cellseg.columns import column_label, column_unit
 from studio.gui.control import TableColumn
 from studio.gui.panel import Panel
 from studio.session.text import cells_text
@@ -84,7 +84,7 @@ class ResultsPanel(Panel):
 
     def _spread(self, ctx: Context, found: Findings) -> None:
         ui, results = ctx.ui, ctx.actions.results
-        titles = [_title(name) for name in found.columns]
+        titles = [column_label(name) for name in found.columns]
         index = found.columns.index(results.query.column or found.column)
         chosen = ui.combo("Measure", index, titles, tooltip=TIPS["Measure"])
         if chosen != index:
@@ -173,13 +173,8 @@ def _per_mm2(density: Density) -> str:
     return "–" if density.per_mm2 is None else f"{density.per_mm2:,.0f}"
 
 
-def _title(column: str) -> str:
-    unit = column_unit(column)
-    return f"{column_title(column)} ({unit})" if unit else column_title(column)
-
-
 def _heading(column: str) -> str:
-    return "Cell" if column == "id" else _title(column).replace("(", "").replace(")", "")
+    return "Cell" if column == "id" else column_label(column).replace("(", "").replace(")", "")
 
 
 def _value_text(value: object) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from studio.cellseg.cellvalues import column_title, column_unit, has_probability
+from studio.cellseg.cellvalues import has_probability
+from studio.cellseg.columns import column_label
 from studio.document import FILL_BY_CELL, PLAIN_FILL, Document
 from studio.gui.control import Rect
 from studio.gui.gui import Gui
@@ -38,10 +39,9 @@ def legends(document: Document) -> list[Legend]:
     values = document.values
     if by_value and values is not None and values.column == style.fill:
         low, high = style.value_range or (values.low, values.high)
-        unit = column_unit(values.column)
-        title = f"{column_title(values.column)} ({unit})" if unit else column_title(values.column)
         # Colours end where few cells are left, so the ends stand for what lies beyond too.
-        found.append(Legend(title, style.colormap, f"≤ {value_text(low)}", f"≥ {value_text(high)}"))
+        ends = f"≤ {value_text(low)}", f"≥ {value_text(high)}"
+        found.append(Legend(column_label(values.column), style.colormap, *ends))
     return found
 
 

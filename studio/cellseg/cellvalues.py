@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.cellseg.columns import NOT_MEASURES
 from studio.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,11 +26,6 @@ NO_VALUE = np.float32(-3e38)
 
 ROBUST = (2.0, 98.0)
 """Percentiles that colours begin and end with: a few odd cells must not take all of them."""
-
-_PLACES = ("id", "x", "y", "x_um", "y_um", "row", "column", "bbox")
-"""Columns that say which cell it is and where."""
-
-_UNITS = {"um2": "µm²", "um": "µm", "px2": "px²", "px": "px", "od": "OD"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,23 +47,9 @@ class CellValues:
         return None if value <= NO_VALUE else value
 
 
-def column_title(name: str) -> str:
-    """A column's name as people read it: `area_um2` is "Area"."""
-    words = name.split("_")
-    if len(words) > 1 and words[-1] in _UNITS:
-        words = words[:-1]
-    text = " ".join(words)
-    return text[:1].upper() + text[1:]
-
-
-def column_unit(name: str) -> str:
-    """The unit that a column's name ends with, "" for none."""
-    return _UNITS.get(name.rpartition("_")[2], "") if "_" in name else ""
-
-
 def colour_columns(table: CellTable) -> list[str]:
     """Columns that cells can be coloured by."""
-    return [name for name in table if name not in _PLACES]
+    return [name for name in table if name not in NOT_MEASURES]
 
 
 def cell_values(source: LabelSource, table: CellTable, column: str) -> CellValues:

@@ -24,6 +24,12 @@ def column_unit(name: str) -> str:
     return _UNITS.get(name.rpartition("_")[2], "") if "_" in name else ""
 
 
+def column_label(name: str) -> str:
+    """Title and unit: `Area (µm²)`."""
+    unit = column_unit(name)
+    return f"{column_title(name)} ({unit})" if unit else column_title(name)
+
+
 def column_title(name: str) -> str:
     """A column's name as a person reads it: `area_um2` is `Area`, `mean_red` is `Mean red`."""
     if name in _TITLES:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from studio.cellseg.cellvalues import colour_columns, column_title, column_unit
+from studio.cellseg.cellvalues import colour_columns
+from studio.cellseg.columns import column_title, column_unit
 
 if TYPE_CHECKING:
     from studio.cellseg.celltable import CellTable

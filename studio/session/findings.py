@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.celltable import CellTable
-from studio.cellseg.columns import NOT_MEASURES
+from studio.cellseg.cellvalues import colour_columns
 from studio.cellseg.distribution import Density, Distribution, densities, distribution
 from studio.cellseg.memory import ArraySource
 from studio.cellseg.result import Segmentation
@@ -92,7 +92,7 @@ def find(
     if table is None:
         none = np.zeros(0, np.int64)
         return Findings(query, source.cells, dense, (), "", None, {ID: none}, places, np.zeros(0, np.float32), none)
-    columns = tuple(name for name in table if name not in NOT_MEASURES)
+    columns = tuple(colour_columns(table))
     area = next(name for name in columns if name.startswith("area_"))
     column = query.column if query.column in columns else area
     third = "eccentricity" if column == area else column

@@ -8,7 +8,7 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.cellseg.columns import column_title, column_unit
+from studio.cellseg.columns import column_label, column_unit
 from studio.cellseg.distribution import Distribution
 from studio.cellseg.zipwrite import not_written
 from studio.resources import resource
@@ -51,7 +51,7 @@ def draw_histogram(spread: Distribution, column: str) -> Image.Image:
     image = Image.new("RGB", SIZE, _PAPER)
     draw = ImageDraw.Draw(image)
     unit = column_unit(column)
-    name = column_title(column) + (f" ({unit})" if unit else "")
+    name = column_label(column)
     right, floor = SIZE[0] - _RIGHT, SIZE[1] - _BOTTOM
     width, height = right - _LEFT, floor - _TOP
     top, step = _round_axis(max(spread.counts))

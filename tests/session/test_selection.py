@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.cellseg.cellvalues import column_title, column_unit
+from studio.cellseg.columns import column_title, column_unit
 from studio.cellseg.livesource import LiveSource
 from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry

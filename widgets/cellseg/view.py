@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from studio.cellseg.cellvalues import column_title, column_unit, has_probability
+from studio.cellseg.cellvalues import has_probability
+from studio.cellseg.columns import column_title, column_unit
 from studio.document import COLORMAPS, FILL_BY_CELL, LINE_RGB, PLAIN_FILL, OverlayStyle
 
 if TYPE_CHECKING:
