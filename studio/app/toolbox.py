@@ -5,6 +5,7 @@ from __future__ import annotations
 from studio.app.camera import Camera
 from studio.app.hover import HoverTool
 from studio.app.measure import MeasureTool
+from studio.app.ring import RingTool
 from studio.app.roi_draw import FreehandTool, PolygonTool, RectangleTool
 from studio.app.roi_edit import RoiEditor
 from studio.app.tissue_lines import TissueLines
@@ -32,4 +33,5 @@ def build_tools(session: Session, camera: Camera) -> Tools:
     # Its lines stay while another tool, or none, is chosen.
     tools.add_passive(measure)
     tools.add_passive(HoverTool(session, camera))
+    tools.add_passive(RingTool(session))
     return tools

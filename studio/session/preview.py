@@ -12,8 +12,10 @@ from studio.core.worker import Worker
 from studio.document import Overlay
 from studio.errors import ModelError
 from studio.session.autopreview import AutoPreview
+from studio.session.diameters import Diameters
 from studio.session.models import ModelSession
 from studio.session.streamed import PREVIEW, Streamed
+from studio.session.sweep import Sweep
 from studio.session.thresholds import LiveThresholds, Shown
 from studio.settings import Settings
 
@@ -62,12 +64,15 @@ class PreviewSession(ModelSession):
         super().__init__(settings, interactive=interactive, batch=batch)
         self._preview_job: Job | None = None
         self._quiet_job: Job | None = None
+        self._slide_jobs: list[Job] = []
         self._diam_means: dict[str, float] = {}
         self._streamed = Streamed(self.document)
         self.live = LiveThresholds(
             self.document, self._submit_live, self._interactive.cancel, lambda why: self.notify("error", why)
         )
         self.auto_preview = AutoPreview(self)
+        self.diameters = Diameters(self)
+        self.sweep = Sweep(self)
 
     @property
     def previewing(self) -> bool:
@@ -192,6 +197,38 @@ class PreviewSession(ModelSession):
         if self._quiet_job is not None:
             self.cancel(self._quiet_job)
 
+    def start_on_slide(
+        self,
+        target: str,
+        title: str,
+        apply: Callable[[Job], None],
+        on_event: Callable[[str, dict[str, Any]], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Run a task on the open slide, with the panel's parameters unless `kwargs` has its own.
+
+        One of a title takes the place of the one before. What it finds is dropped where another slide is open by then.
+        """
+        slide, params, version = self._slide(), self.document.params, self.document.slide_version
+        common: dict[str, Any] = {"slide_path": str(slide.path), "mpp": slide.require_mpp()}
+        if "variants" not in kwargs:
+            common["params"] = params.to_dict()
+
+        def begin(_info: object) -> None:
+            for old in [job for job in self.jobs if job.title == title and not job.state.final]:
+                self.cancel(old)
+            self.live.stop()
+            job = self._interactive.submit(target, common | kwargs, title=title, stamp=version)
+            job.message = title
+            self._slide_jobs = [old for old in self._slide_jobs if not old.state.final] + [job]
+            self._watch(
+                job,
+                lambda done: apply(done) if self.document.slide_version == version else None,
+                on_event=on_event,
+            )
+
+        self._with_model(params.model, begin)
+
     def _begin(self, request: _Request) -> None:
         if self._preview_job is not None:
             self.cancel(self._preview_job)
@@ -202,6 +239,8 @@ class PreviewSession(ModelSession):
         super()._leave_slide()
         if self._preview_job is not None:
             self.cancel(self._preview_job)
+        for job in self._slide_jobs:
+            self.cancel(job)
         self._streamed.forget()
         self.live.forget()
 
@@ -254,6 +293,8 @@ class PreviewSession(ModelSession):
         overlay = self._streamed.finish(result, used)
         self.live.times.tiles += int(result["tiles"])
         self.live.times.network_ms = 1000 * float(result["network_s"])
+        if result["diameter"] is not None:
+            self.diameters.note(result["diameter"], "in view" if request.roi is None else f"in {request.roi.name}")
         self.live.made(Shown(overlay, request.rect, request.roi, job.stamp))
         self._say_what_was_found(overlay, request, used)
 

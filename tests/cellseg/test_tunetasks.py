@@ -191,3 +191,44 @@ def test_what_was_put_stays_when_frozen() -> None:
     source.put(np.zeros((4, 6), np.uint32), None, np.zeros((0, 2)))
     assert (source.cells, kept.cells) == (0, 1)
     np.testing.assert_array_equal(kept.read_labels(0, 0, 0, 4, 6), ones)
+
+
+def test_a_field_in_several_ways(dots_path: Path, dots_params: SegmentParams, monkeypatch: pytest.MonkeyPatch) -> None:
+    from studio.cellseg import sweeptasks
+
+    monkeypatch.setattr(sweeptasks, "shared_network", tunetasks.shared_network)
+    ways: list[dict[str, Any]] = [
+        {},
+        {"cellprob_threshold": 3.0},
+        {"diam_um": 2 * dots_params.diam_um},
+        {"model": "nonesuch"},
+        {"diam_um": 0.3},
+    ]
+    progress = Collecting()
+    count = sweeptasks.sweep_task(
+        progress,
+        slide_path=str(dots_path),
+        mpp=None,
+        variants=[dots_params.changed(**way).to_dict() for way in ways],
+        rect_slide=VIEW,
+        picture_px=200,
+    )
+    assert count == len(progress.events) == len(ways)
+    for number, event in enumerate(progress.events[:3]):
+        assert event["number"] == number
+        assert event["cells"] == fresh(dots_path, dots_params.changed(**ways[number]))["cells"]
+        assert event["picture"].shape == (150, 200, 3)
+    # Outlines in one colour, on what the slide looks like.
+    first, second = (event["picture"] for event in progress.events[:2])
+    line = np.all(first == (255, 230, 0), axis=-1)
+    assert 0.01 < line.mean() < 0.4
+    assert not np.array_equal(first, second)
+    assert "There is no model" in progress.events[3]["error"]
+    assert "larger diameter" in progress.events[4]["error"]
+
+
+class Collecting(Listening):
+    """Takes any event."""
+
+    def emit(self, kind: str, payload: dict[str, Any]) -> None:
+        self.events.append(payload)

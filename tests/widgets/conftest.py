@@ -12,6 +12,7 @@ import pytest
 from studio.cellseg.models import ModelInfo
 from studio.document import Document
 from studio.gui.control import TablePress
+from studio.gui.theme import THEMES
 from studio.session import Session
 from studio.settings import Settings
 
@@ -27,6 +28,8 @@ class Control:
 
 class FakeUi:
     """Same methods as `studio.gui.ui.Ui`. `press` and `enter` act at the next drawing."""
+
+    theme = THEMES["dark"]
 
     def __init__(self) -> None:
         self.controls: dict[str, Control] = {}
@@ -77,9 +80,7 @@ class FakeUi:
     def slider(self, label, value, low, high, *, fmt="%.2f", enabled=True, tooltip="") -> float:
         return self._value(label, "slider", value, enabled, tooltip)
 
-    def tuner(
-        self, label, value, low, high, *, step=0.01, fmt="%.2f", neutral=None, enabled=True, tooltip=""
-    ) -> float:
+    def tuner(self, label, value, low, high, *, step=0.01, fmt="%.2f", neutral=None, enabled=True, tooltip="") -> float:
         return self._value(label, "slider", value, enabled, tooltip)
 
     def number(

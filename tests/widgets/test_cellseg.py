@@ -194,6 +194,65 @@ def test_region_and_auto_preview(ctx: Any, panel: CellSegPanel, slide: WSI, monk
     assert any("Zoom in" in text for text in ctx.ui.texts)
 
 
+def test_evidence_for_the_diameter(ctx: Any, panel: CellSegPanel, slide: WSI) -> None:
+    ctx.draw(panel)
+    assert "Cell diameters" not in ctx.ui.controls
+    ctx.ui.enter("Show ring", False)
+    ctx.draw(panel)
+    assert not ctx.actions.diameters.ring.on
+    counts = [0, 0, 40, 60, 5, 2, 4, 50, 40, 0, 0, 0]
+    estimate = {
+        "diam_um": 7.25, "quartiles_um": (6.0, 7.25, 15.0), "cells": sum(counts), "histogram": counts,
+        "edges_um": [2.0 * n for n in range(len(counts) + 1)],
+    }  # fmt: skip
+    ctx.actions.diameters.note(estimate, "in view")
+    ctx.draw(panel)
+    assert ctx.ui.controls["Cell diameters"].value == counts
+    assert any("Median 7.25 µm" in text and "in view" in text for text in ctx.ui.texts)
+    assert any("Two sizes" in text for text in ctx.ui.texts)
+    ctx.ui.press("Use median")
+    ctx.draw(panel)
+    assert ctx.document.params.diam_um == 7.25
+    assert not ctx.ui.controls["Use median"].enabled
+    ctx.ui.press("Hide diameters")
+    ctx.draw(panel)
+    assert "Cell diameters" not in ctx.ui.controls
+    ctx.actions.diameters.note(estimate | {"cells": 3}, "in view")
+    ctx.draw(panel)
+    assert any("too few" in text for text in ctx.ui.texts)
+
+
+def test_a_sweep_is_chosen_from_by_its_pictures(ctx: Any, panel: CellSegPanel, slide: WSI) -> None:
+    from studio.session.sweep import Variant
+
+    ctx.ui.open_sections.add("Side by side")
+    ctx.draw(panel)
+    assert ctx.ui.controls["Sweep"].enabled
+    assert not ctx.ui.controls["Clear pictures"].enabled
+    ctx.ui.enter("Sweep over", 2)
+    ctx.draw(panel)
+    assert ctx.actions.sweep.kind == "Cell probability"
+    picture = np.zeros((20, 20, 3), np.uint8)
+    ctx.actions.sweep._variants = [
+        Variant("-1", {"cellprob_threshold": -1.0}, 40, picture),
+        Variant("0", {"cellprob_threshold": 0.0}, 30, picture.copy()),
+        Variant("1", {"cellprob_threshold": 1.0}, error="It can't be done."),
+    ]
+    ctx.actions.sweep._slide_version = ctx.document.slide_version
+    ctx.draw(panel)
+    assert ctx.ui.controls["0, 30 cells"].value
+    assert "1: It can't be done." in ctx.ui.texts
+    ctx.ui.press("Take -1")
+    ctx.draw(panel)
+    assert ctx.document.params.cellprob_threshold == -1.0
+    ctx.ui.press("0, 30 cells")
+    ctx.draw(panel)
+    assert ctx.document.params.cellprob_threshold == 0.0
+    ctx.ui.press("Clear pictures")
+    ctx.draw(panel)
+    assert "Take 0" not in ctx.ui.controls
+
+
 def test_whole_slide_options(ctx: Any, panel: CellSegPanel) -> None:
     ctx.ui.enter("Otsu threshold", True)
     ctx.ui.enter("Save flows", True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from studio.session.text import model_title
 
 from .jobs import job_row
+from .sizes import draw_evidence, draw_tools
 
 if TYPE_CHECKING:
     from studio.gui.panel import Context
@@ -28,6 +29,7 @@ def draw(ctx: Context) -> None:
     _model(ctx)
     _diameter(ctx)
     _preview(ctx)
+    draw_evidence(ctx)
 
 
 def _model(ctx: Context) -> None:
@@ -65,6 +67,7 @@ def _diameter(ctx: Context) -> None:
     )
     if diam_um != document.params.diam_um:
         ctx.actions.set_params(diam_um=diam_um)
+    draw_tools(ctx)
 
 
 def _preview(ctx: Context) -> None:

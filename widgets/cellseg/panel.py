@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from studio.gui.panel import Panel
 
-from . import advanced, compare, model, result, thresholds, view, whole_slide
+from . import advanced, compare, model, result, sweep, thresholds, view, whole_slide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,7 @@ NARROW = 84
 SECTIONS: tuple[tuple[str, Callable[[Context], None], bool, bool], ...] = (
     ("Model & Cell Diameter", model.draw, True, True),
     ("Thresholds", thresholds.draw, True, False),
+    ("Side by side", sweep.draw, False, True),
     ("Whole-slide segmentation", whole_slide.draw, True, False),
     ("Result", result.draw, True, False),
     ("Compare A/B", compare.draw, False, True),
@@ -36,6 +37,11 @@ class CellSegPanel(Panel):
     def opened(self, ctx: Context) -> None:
         """Whoever opens this panel will want a preview soon."""
         ctx.actions.warm_up()
+        ctx.actions.diameters.ring.wanted = True
+
+    def closed(self, ctx: Context) -> None:
+        """The ring is for those who set the diameter."""
+        ctx.actions.diameters.ring.wanted = False
 
     def draw(self, ctx: Context) -> None:
         """Draw all sections."""

@@ -1,0 +1,61 @@
+"""The middle of the view segmented in several ways, to choose from by eye."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from studio.session.sweep import KINDS
+
+from .jobs import job_row
+
+if TYPE_CHECKING:
+    from studio.gui.panel import Context
+    from studio.session.sweep import Variant
+
+TIPS = {
+    "Sweep over": "What differs from picture to picture; all else is as set in this panel.",
+    "Sweep": "Segment the middle of the view in several ways, a square of 16 cell diameters.",
+    "Clear pictures": "Take the pictures away.",
+}
+PICTURE_HEIGHT = 190
+
+
+def draw(ctx: Context) -> None:
+    """The section Side by side."""
+    ui, sweep = ctx.ui, ctx.actions.sweep
+    sweep.kind = KINDS[ui.combo("Sweep over", KINDS.index(sweep.kind), KINDS, tooltip=TIPS["Sweep over"])]
+    with ui.grid(2):
+        why = sweep.why_not()
+        if ui.button("Sweep", enabled=why is None, tooltip=why or TIPS["Sweep"]):
+            sweep.start()
+        shown = bool(sweep.variants)
+        tip = TIPS["Clear pictures"] if shown else "There are no pictures."
+        if ui.button("Clear pictures", enabled=shown, tooltip=tip, shown="Clear"):
+            sweep.clear()
+    job_row(ctx, "Sweep", "Cancel sweep")
+    pictures = [variant for variant in sweep.variants if variant.picture is not None]
+    for first in range(0, len(pictures), 2):
+        pair = pictures[first : first + 2]
+        with ui.grid(2):
+            for variant in pair:
+                _picture(ctx, variant)
+        with ui.grid(2):
+            for variant in pair:
+                _caption(ctx, variant)
+    for variant in sweep.variants:
+        if variant.error is not None:
+            ui.text(f"{variant.caption}: {variant.error}", dim=True)
+
+
+def _picture(ctx: Context, variant: Variant) -> None:
+    if variant.picture is not None:
+        tip = f"Take {variant.caption} ({variant.cells or 0:,} cells)."
+        if ctx.ui.picture(f"Take {variant.caption}", variant.picture, high=PICTURE_HEIGHT, tooltip=tip):
+            ctx.actions.sweep.choose(variant)
+
+
+def _caption(ctx: Context, variant: Variant) -> None:
+    """The value, as what is chosen now or to choose it."""
+    text = f"{variant.caption}, {variant.cells or 0:,} cells"
+    if ctx.ui.radio(text, ctx.actions.sweep.chosen(variant), tooltip=f"Take {variant.caption}."):
+        ctx.actions.sweep.choose(variant)
