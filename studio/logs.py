@@ -1,4 +1,4 @@
-"""The log: a rotating file per user, and warnings on stderr."""
+"""The log: a rotating file per user, and our own warnings on stderr."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ FILE_BYTES = 2_000_000
 FILE_COUNT = 4
 
 _MARK = "_studio_handler"
+_OURS = ("studio", "widgets", "root")
 
 
 def log_dir() -> Path:
@@ -32,7 +33,8 @@ def setup(verbose: bool = False) -> Path | None:
     """Start logging; call once per process, a second call replaces the first.
 
     Returns the log file, or None where its folder can't be written (logging
-    then goes to stderr only). `verbose` shows INFO on stderr, not just warnings.
+    then goes to stderr only). `verbose` shows INFO on stderr, and what libraries
+    log, not just our warnings.
     """
     root = logging.getLogger()
     for handler in [h for h in root.handlers if getattr(h, _MARK, False)]:
@@ -42,6 +44,9 @@ def setup(verbose: bool = False) -> Path | None:
     stderr = logging.StreamHandler(sys.stderr)
     stderr.setLevel(logging.INFO if verbose else logging.WARNING)
     stderr.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    if not verbose:
+        # Dask, say, logs tracebacks of what we catch and tell in a sentence.
+        stderr.addFilter(lambda record: record.name.partition(".")[0] in _OURS)
     _add(root, stderr)
     path = log_path()
     try:

@@ -38,6 +38,7 @@ SLIDES_A_WORKER = 2
 _CONNECT_S = 15
 _POLL_S = 0.5
 _RETRIES = 2
+_GONE = "The Dask scheduler is gone. Start it, and run the same again: what was finished stays."
 
 
 @contextmanager
@@ -124,7 +125,7 @@ class _Running:
 
     def room(self) -> int:
         """How many slides may be at work now."""
-        return max(1, len(self._client.nthreads())) * SLIDES_A_WORKER
+        return max(1, self._workers()) * SLIDES_A_WORKER
 
     def begin(self, at: _Slide) -> None:
         """Send a slide's first task."""
@@ -140,7 +141,7 @@ class _Running:
             at, kind, future = self._back.get(timeout=_POLL_S)
         except queue.Empty:
             self._check()
-            self._progress.advance(0)
+            self._progress.advance(0, None if self._workers() else f"{self._step.name}: waiting for workers")
             return []
         if at.ended:
             return []
@@ -236,7 +237,13 @@ class _Running:
 
     def _check(self) -> None:
         if self._client.status not in ("running", "connecting"):
-            raise RunError("The Dask scheduler is gone. Start it, and run the same again: what was finished stays.")
+            raise RunError(_GONE)
+
+    def _workers(self) -> int:
+        try:
+            return len(self._client.nthreads())
+        except OSError as error:
+            raise RunError(_GONE) from error
 
 
 class _LostError(RunError):

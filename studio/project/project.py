@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from studio.core.files import check_writable, replacing
 from studio.core.jobs import Progress
 from studio.core.shown import Callback, shown
-from studio.errors import JobCancelled, ProjectError, UsageError
+from studio.errors import JobCancelled, ProjectError, RunError, UsageError
 from studio.project import table
 from studio.project.buffer import DEFAULT_GB
 from studio.project.outcomes import FOLDER as OUTCOMES
@@ -318,7 +318,8 @@ class Project:
             with shown as progress, closing(run_step(step, slides, progress, how)) as running:
                 for outcome in running:
                     outcomes.append(outcome)  # noqa: PERF402 - what there is when it is stopped counts
-        except (JobCancelled, KeyboardInterrupt):
+        except (JobCancelled, KeyboardInterrupt, RunError):
+            # Stopped, or the cluster is gone: the report says how far it came.
             make_report(self.root, self.name, self.slides(), step.masks, outcomes)
             raise
         return make_report(self.root, self.name, self.slides(), step.masks, outcomes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from types import ModuleType
 
@@ -48,6 +49,19 @@ def test_unexpected_error_points_at_the_log(capsys: pytest.CaptureFixture[str]) 
     assert "Traceback" not in said
     assert str(logs.log_path()) in said
     assert "Traceback" in logs.log_path().read_text()
+
+
+def test_what_libraries_log_goes_to_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    from studio import logs
+
+    for verbose in (False, True):
+        logs.setup(verbose=verbose)
+        logging.getLogger("distributed.utils").error("a long traceback")
+        logging.getLogger("studio.project").warning("a slide failed")
+        said = capsys.readouterr().err
+        assert ("a long traceback" in said) is verbose
+        assert "a slide failed" in said
+    assert logs.log_path().read_text().count("a long traceback") == 2
 
 
 def test_info_of_what_is_no_slide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -111,6 +114,44 @@ def test_stopping_keeps_blocks_and_the_same_call_goes_on(project: Project, alone
     while any(client.processing().values()):
         threading.Event().wait(0.05)
     assert not project.cell_segmentation(**SMALL, mpp=0.5, scheduler=client).failed
+    assert same_results(project, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ranges_of_two")
+def test_a_scheduler_that_dies_in_the_middle(project: Project, alone: Project, tmp_path: Path) -> None:
+    address = tmp_path / "scheduler.json"
+    common = ["--scheduler-file", str(address), "--no-dashboard"]
+    head = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1", "--no-nanny"]
+    running: list[subprocess.Popen[bytes]] = []
+    waited: list[str] = []
+
+    def go_on(done: int, total: int, message: str) -> None:
+        """Start a worker once somebody waits for one, and kill the scheduler once there are blocks."""
+        if "waiting for workers" in message and len(running) == 1:
+            waited.append(message)
+            running.append(subprocess.Popen([*worker, *common]))
+        if "blocks" in message and "0 of" not in message:
+            running[0].kill()
+
+    try:
+        running.append(subprocess.Popen([*head, *common]))
+        while not address.exists():
+            assert running[0].poll() is None
+            threading.Event().wait(0.05)
+        where = json.loads(address.read_text())["address"]
+        with pytest.raises(RunError, match="what was finished stays"):
+            project.cell_segmentation(**SMALL, mpp=0.5, scheduler=where, progress=go_on)
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+    assert waited
+    assert (project.root / "report" / "report.html").exists()
+    # The same call, on another cluster or on none, goes on from the blocks that are there.
+    report = project.cell_segmentation(**SMALL, mpp=0.5)
+    assert sum(outcome.values["resumed_blocks"] for outcome in report.outcomes) >= 2
     assert same_results(project, alone)
 
 
