@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
 
 SlideRect = tuple[float, float, float, float]
 
-FIELDS = 6
+FIELDS, MOST_FIELDS = 6, 18
 FIELD_PX = 448
 """Side of a field in working pixels: with its halo it takes nine of the network's tiles."""
 STYLE_TILES = 12
 ROUNDS = 4
 CLOSE_ENOUGH = 0.02
 """Relative change from one round to the next at which the search ends."""
+WANTED_CELLS = 300
+"""After the first round as many more fields are looked at, up to MOST_FIELDS, as this takes."""
+PLACE_UM = 90.0
+"""Fields are chosen on a grid of this width."""
 ENOUGH_CELLS = 8
 """With fewer cells than this a round says nothing."""
 BINS = 24
@@ -86,6 +91,7 @@ def estimate_diameter(
     for multiple in _GUESSES:
         search.look(_bounded((first or params.diam_um) * multiple))
         if len(search.found_um) >= ENOUGH_CELLS:
+            search.widen()
             break
     for _ in range(ROUNDS - 1):
         progress.advance()
@@ -107,6 +113,8 @@ class _Search:
         self.rounds_um: list[float] = []
         self.found_um: NDArray[np.float64] = np.zeros(0)
         self._fields: tuple[SlideRect, ...] = ()
+        self._count = FIELDS
+        self._places = places_of(slide, rect_slide or (0.0, 0.0, float(slide.size[0]), float(slide.size[1])))
         self._slide, self._params, self._network = slide, params, network
         self._progress, self._rect_slide = progress, rect_slide
 
@@ -116,7 +124,7 @@ class _Search:
         size_model = load_size_model(plan.model)
         if size_model is None:
             return None
-        tiles = [tile for core in fields_of(plan) for tile in plan.lattice.tiles_over(core)]
+        tiles = [tile for core in self._cores(plan) for tile in plan.lattice.tiles_over(core)]
         step = max(1.0, len(tiles) / STYLE_TILES)
         chosen = [tiles[int(n * step)] for n in range(min(STYLE_TILES, len(tiles)))]
         inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
@@ -131,7 +139,7 @@ class _Search:
     def look(self, diam_um: float) -> None:
         """Segment with this diameter and measure what is there."""
         plan = self._plan(diam_um)
-        cores = fields_of(plan)
+        cores = self._cores(plan)
         pipeline = Pipeline(plan, self._network)
         with contextlib.closing(pipeline.run(cores, poll=lambda: self._progress.advance(0))) as finished:
             parts = [_whole(done.block.cells, done.block.core, plan.grid.bounds) for done in finished]
@@ -139,6 +147,13 @@ class _Search:
         self.rounds_um.append(diam_um)
         self.found_um = np.sort(2 * np.sqrt(area / math.pi) * plan.grid.mpp)
         self._fields = tuple(_slide_rect(core, plan) for core in cores)
+
+    def widen(self) -> None:
+        """Look at as many fields from now on as WANTED_CELLS take."""
+        self._count = min(MOST_FIELDS, max(FIELDS, math.ceil(FIELDS * WANTED_CELLS / len(self.found_um))))
+
+    def _cores(self, plan: Plan) -> list[Rect]:
+        return fields_of(plan, self._places, self._count)
 
     def summary(self, by_size_model: bool) -> DiameterEstimate:
         """The estimate after the last round."""
@@ -162,32 +177,53 @@ class _Search:
         return make_plan(self._slide, self._params.changed(diam_um=diam_um), self._rect_slide)
 
 
-def fields_of(plan: Plan) -> list[Rect]:
-    """Where to look: all of a small region, else fields spread evenly over the tissue of a large one.
+def places_of(slide: WSI, region_slide: SlideRect) -> list[tuple[float, float]]:
+    """Points (x, y in slide pixels) of a region with tissue around them, PLACE_UM apart.
+
+    They lie where they lie whatever the diameter that is tried, so rounds look at the same cells.
+    """
+    x, y, width, height = region_slide
+    side = min(PLACE_UM / slide.require_mpp(), max(width, height))
+    tissue = slide.tissue()
+    down, across = max(1, round(height / side)), max(1, round(width / side))
+    points = [
+        (x + (col + 0.5) * width / across, y + (row + 0.5) * height / down)
+        for row in range(down)
+        for col in range(across)
+    ]
+    share = [tissue.part(at_x - side / 2, at_y - side / 2, side, side) for at_x, at_y in points]
+    for least in (0.5, 0.1):
+        chosen = [point for point, part in zip(points, share, strict=True) if part >= least]
+        if len(chosen) >= FIELDS:
+            return chosen
+    return points
+
+
+def fields_of(plan: Plan, places: Sequence[tuple[float, float]], count: int) -> list[Rect]:
+    """Where to look: all of a small region, else fields around `count` of the places, spread evenly over them.
 
     They lie on the lattice of network tiles, so that none is computed for a sliver.
     """
-    region = plan.region
-    if region.rows * region.cols <= FIELDS * FIELD_PX**2:
-        return block_grid(region, 1024)
-    stride = plan.lattice.stride
+    region, stride = plan.region, plan.lattice.stride
     side = max(FIELD_PX, stride)
-    at = (stride // 2) % stride
-    corners = [
-        (row, col)
-        for row in range(region.top - region.top % stride + at, region.bottom - side + 1, side)
-        for col in range(region.left - region.left % stride + at, region.right - side + 1, side)
-    ]
-    cores = [Rect(row, col, row + side, col + side) for row, col in corners if row >= region.top and col >= region.left]
-    if not cores:
-        return block_grid(region, 1024)[:FIELDS]
-    tissue = plan.slide.tissue()
-    share = {core: tissue.part(*_slide_rect(core, plan)) for core in cores}
-    chosen = [core for core in cores if share[core] >= 0.5]
-    if len(chosen) < FIELDS:
-        chosen = sorted(cores, key=lambda core: share[core], reverse=True)[:FIELDS]
-    step = max(1.0, len(chosen) / FIELDS)
-    return [chosen[int((n + 0.5) * step)] for n in range(min(FIELDS, len(chosen)))]
+    if region.rows * region.cols <= count * side**2 or min(region.rows, region.cols) < side + stride:
+        return block_grid(region, 1024)[: max(1, count * side**2 // 1024**2)]
+    step = max(1.0, len(places) / count)
+    fields = []
+    for x, y in (places[int((n + 0.5) * step)] for n in range(min(count, len(places)))):
+        row, col = plan.grid.work_from_slide(x, y)
+        top = _on_lattice(row - side // 2, region.top, region.bottom - side, stride)
+        left = _on_lattice(col - side // 2, region.left, region.right - side, stride)
+        fields.append(Rect(top, left, top + side, left + side))
+    return list(dict.fromkeys(fields))
+
+
+def _on_lattice(wanted: int, low: int, high: int, stride: int) -> int:
+    """The middle of a tile nearest to `wanted` between `low` and `high`, which are a stride apart at least."""
+    first = low + (stride // 2 - low) % stride
+    last = first + (high - first) // stride * stride
+    nearest = first + round((wanted - first) / stride) * stride
+    return min(max(nearest, first), last)
 
 
 def _slide_rect(core: Rect, plan: Plan) -> SlideRect:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.cellseg.diameter import ENOUGH_CELLS, FIELDS, estimate_diameter, fields_of
+from studio.cellseg.diameter import ENOUGH_CELLS, FIELDS, MOST_FIELDS, estimate_diameter, fields_of, places_of
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.plan import make_plan
@@ -57,7 +57,7 @@ def test_on_the_slide(discs: WSI, first_um: float) -> None:
     assert sum(found.histogram) == found.cells
     assert len(found.edges_um) == len(found.histogram) + 1
     assert found.rounds_um[0] == first_um
-    assert len(found.fields) <= FIELDS
+    assert len(found.fields) <= MOST_FIELDS
     assert not found.by_size_model
 
 
@@ -73,16 +73,34 @@ def test_in_a_view(discs: WSI) -> None:
         assert y + height < view[1] + view[3] + 2
 
 
-def test_fields_lie_on_tissue_and_on_the_lattice(discs: WSI) -> None:
-    plan = make_plan(discs, SegmentParams(diam_um=5.0, channel="hematoxylin"))
-    fields = fields_of(plan)
-    assert len(fields) == FIELDS
-    assert len(set(fields)) == FIELDS
-    tissue, scale = discs.tissue(), plan.grid.scale
-    for field in fields:
-        assert tissue.part(field.left * scale, field.top * scale, field.cols * scale, field.rows * scale) >= 0.5
-        # With its halo a field takes nine tiles.
-        assert len(list(plan.lattice.tiles_over(field.grown(96)))) == 9
+@pytest.mark.parametrize("zoom", [0.6, 1.7])
+def test_cells_of_any_size(discs_path: Path, zoom: float) -> None:
+    """The same picture said to be of another scale holds cells of another size."""
+    with open_slide(discs_path, mpp=MPP * zoom) as slide:
+        params = SegmentParams(diam_um=10.0, channel="hematoxylin")
+        found = estimate_diameter(slide, params, BlobNetwork(), NullProgress())
+    assert found.diam_um == pytest.approx(TRUE_UM * zoom, rel=0.1)
+
+
+def test_where_to_look_does_not_depend_on_the_diameter(discs: WSI) -> None:
+    places = places_of(discs, (0.0, 0.0, *map(float, discs.size)))
+    tissue = discs.tissue()
+    assert len(places) >= FIELDS
+    assert all(tissue.part(x - 100, y - 100, 200, 200) > 0.2 for x, y in places)
+    middles = []
+    for diam_um in (3.0, 4.0, 5.0):
+        plan = make_plan(discs, SegmentParams(diam_um=diam_um, channel="hematoxylin"))
+        fields = fields_of(plan, places, FIELDS)
+        assert len(set(fields)) == len(fields) == FIELDS
+        for field in fields:
+            assert field.clipped(plan.grid.bounds) == field
+            # With its halo a field takes nine tiles.
+            assert len(list(plan.lattice.tiles_over(field.grown(96)))) == 9
+        middles.append(
+            [((f.left + f.right) / 2 * plan.grid.scale, (f.top + f.bottom) / 2 * plan.grid.scale) for f in fields]
+        )
+        stride = plan.lattice.stride * plan.grid.scale
+        np.testing.assert_allclose(middles[-1], middles[0], atol=2 * stride)
 
 
 def test_too_few_cells_say_nothing(discs: WSI) -> None:
