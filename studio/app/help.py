@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from studio.app.shortcuts import Command, key_text
+from studio.app.shortcuts import Command
 from studio.gui.gui import Gui
+from studio.gui.keys import key_text
 
 LINE = 23
 """Height of a line."""

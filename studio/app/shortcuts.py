@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import glfw
 
 from studio.gui.events import Char, Event, Key
-
-ON_MAC = sys.platform == "darwin"
+from studio.gui.keys import ON_MAC, key_text
 
 PRIMARY_MOD = glfw.MOD_SUPER if ON_MAC else glfw.MOD_CONTROL
 """What `Ctrl` in a shortcut stands for; the command key on a Mac."""
@@ -68,11 +66,6 @@ class Command:
     def keys(self) -> str:
         """The shortcut as it is written on this machine's keys."""
         return key_text(self.shortcut)
-
-
-def key_text(shortcut: str) -> str:
-    """A shortcut as people of this machine know it: a Mac has Cmd and Option where others have Ctrl and Alt."""
-    return shortcut.replace("Ctrl+", "Cmd+").replace("Alt+", "Option+") if ON_MAC else shortcut
 
 
 class Shortcuts:

@@ -218,6 +218,8 @@ class WindowStage:
         if not gui_has_keys:
             for event in events:
                 key = isinstance(event, Key | Char)
+                if self._gui.takes(event):
+                    continue
                 if not (key and self._tools.on_event(event, self._viewer.position_slide)):
                     self._shortcuts.run(event)
         self._viewer.handle(events, self._area, gui_has_mouse=self._gui.wants_mouse, now_s=now_s)

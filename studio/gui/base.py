@@ -10,6 +10,7 @@ import imgui
 
 from studio.gui import scopes
 from studio.gui.control import Rect
+from studio.gui.focus import LESS, MORE, PRESSING
 from studio.gui.painter import Painter, elided, text_width
 from studio.gui.state import DISABLED_ALPHA, GuiState
 from studio.gui.theme import Color
@@ -95,12 +96,42 @@ class Base:
             imgui.same_line(position=grid.left + column * (grid.width + grid.gap))
         grid.index += 1
 
-    def _hit(self, label: str, width: float, height: float, *, enabled: bool = True) -> Hit:
-        """A place to press at the cursor; a disabled one is there, for its tooltip, and does nothing."""
+    def _hit(
+        self, label: str, width: float, height: float, *, enabled: bool = True, stepped: bool = False, stop: bool = True
+    ) -> Hit:
+        """A place to press at the cursor; a disabled one is there, for its tooltip, and does nothing.
+
+        `stepped` ones are changed by arrow keys: see `_key_steps`. Tab passes by what is no `stop`.
+        """
         left, top = imgui.get_cursor_screen_pos()
         pressed = imgui.invisible_button(f"##{label}", max(1.0, width), max(1.0, height))
         hovered, held = imgui.is_item_hovered(), imgui.is_item_active()
-        return Hit((left, top, width, height), hovered and enabled, held and enabled, pressed and enabled)
+        rect = (left, top, width, height)
+        if enabled and stop:
+            if pressed:
+                self._state.focus.clicked((self._state.panel, label))
+            if self._can_have_keyboard(label, rect, stepped=stepped):
+                pressed |= self._state.take_key(*PRESSING)
+        return Hit(rect, hovered and enabled, held and enabled, pressed and enabled)
+
+    def _can_have_keyboard(self, label: str, rect: Rect, *, stepped: bool = False) -> bool:
+        """Report a control that Tab goes to, and show it when it has the keyboard. Whether it has."""
+        state, key = self._state, (self._state.panel, label)
+        state.focus.add(key, stepped=stepped, modal=state.in_dialog)
+        if not state.focus.is_on(key):
+            return False
+        if state.focus.arrived_at(key):
+            state.settle = max(1, state.settle)
+            if not imgui.is_item_visible():
+                imgui.set_scroll_here_y(0.5)
+        reach = state.px(2)
+        around = (rect[0] - reach, rect[1] - reach, rect[2] + 2 * reach, rect[3] + 2 * reach)
+        self._paint.frame(around, state.theme.accent_hover, state.px(ROUNDING) + reach, max(2.0, state.px(2)))
+        return True
+
+    def _key_steps(self) -> int:
+        """What arrow keys ask of the control that has the keyboard: one step less or more, or none."""
+        return int(self._state.take_key(*MORE)) - int(self._state.take_key(*LESS))
 
     def _done(self, label: str, kind: str, enabled: bool, value: object, tooltip: str) -> None:
         """Report the control drawn last, and explain it."""

@@ -11,10 +11,14 @@ import imgui
 from studio.gui import scopes
 from studio.gui.base import FRAME_HEIGHT, ROUNDING, Base
 from studio.gui.control import Rect
-from studio.gui.events import KEY_ESCAPE
+from studio.gui.events import KEY_DOWN, KEY_ESCAPE, KEY_LEFT, KEY_RIGHT, KEY_UP
+from studio.gui.focus import PRESSING
 from studio.gui.theme import Color
 
 KNOB = 7.0
+
+KEY_STEPS = 50
+"""Presses of an arrow key that bring a slider from one end to the other."""
 
 
 def parse_number(text: str) -> float | None:
@@ -118,13 +122,15 @@ class Fields(Base):
         state, theme = self._state, self._state.theme
         room = self._labelled(label, enabled)
         number = state.px(44)
-        hit = self._hit(label, room - number, state.px(FRAME_HEIGHT), enabled=enabled)
+        hit = self._hit(label, room - number, state.px(FRAME_HEIGHT), enabled=enabled, stepped=True)
         left, top, width, height = hit.rect
         knob = state.px(KNOB)
         if hit.held:
             share = (imgui.get_mouse_pos()[0] - left - knob) / max(1.0, width - 2 * knob)
             value = low + min(1.0, max(0.0, share)) * (high - low)
             value = round(value, 3)
+        elif enabled and state.focus.is_on((state.panel, label)):
+            value = round(_clamped(value + self._key_steps() * (high - low) / KEY_STEPS, low, high), 3)
         share = min(1.0, max(0.0, (value - low) / (high - low)))
         x, y = left + knob + share * (width - 2 * knob), top + height / 2
         thick = state.px(4)
@@ -164,6 +170,12 @@ class Fields(Base):
                 with popup:
                     return self._options(index, items)
             self._state.tooltip(label, tooltip, hovered=imgui.is_item_hovered())
+            (left, top), (wide, high) = imgui.get_item_rect_min(), imgui.get_item_rect_size()
+            if self._can_have_keyboard(label, (left, top, wide, high), stepped=True) and items:
+                # Down is the next one in the list, though it is less of a number.
+                down = self._state.take_key(KEY_DOWN, KEY_RIGHT, *PRESSING)
+                step = int(down) - int(self._state.take_key(KEY_UP, KEY_LEFT))
+                index = min(len(items) - 1, max(0, index + step))
         return index
 
     def _options(self, index: int, items: Sequence[str]) -> int:
@@ -191,26 +203,44 @@ class Fields(Base):
         left, top = imgui.get_cursor_screen_pos()
         draft, committed = self._edit(label, shown, room - 2 * (side + gap), enabled)
         self._done(label, "number", enabled, value, tooltip)
+        steps = self._arrows_in(label)
+        committed |= steps != 0
         if unit and not imgui.is_item_active():
             place = (left, top, room - 2 * (side + gap) - state.px(9), side)
             with self._dimmed(enabled):
                 self._paint.text_in(place, unit, state.theme.dim, align=1.0)
-        steps = 0
         for name, icon, direction in (("−", "minus", -1), ("+", "plus", 1)):
             imgui.same_line(spacing=gap)
-            if self._step_button(f"{label} {name}", icon, enabled):
-                steps += direction
+            steps += direction * self._step_button(f"{label} {name}", icon, enabled)
         return (draft if committed and draft != shown else None), steps
 
-    def _step_button(self, label: str, icon: str, enabled: bool) -> bool:
+    def _arrows_in(self, label: str) -> int:
+        """Steps that arrow keys ask of the number field being typed into, which then shows what came of it."""
+        state, key = self._state, (self._state.panel, label)
+        if key not in state.drafts:
+            return 0
+        steps = int(state.take_key(KEY_UP)) - int(state.take_key(KEY_DOWN))
+        if steps:
+            # The binding keeps the text of a field while it is typed into: it becomes another field.
+            del state.drafts[key]
+            state.typing_dropped += 1
+            state.type_into = key
+        return steps
+
+    def _step_button(self, label: str, icon: str, enabled: bool) -> int:
+        """A button for steps, which goes on while it is held; how many steps in this frame."""
         state = self._state
         side = state.px(FRAME_HEIGHT)
-        hit = self._hit(label, side, side, enabled=enabled)
+        hit = self._hit(label, side, side, enabled=enabled, stop=False)
+        steps = state.repeat.steps((state.panel, label), held=hit.held, pressed=hit.pressed, now_s=state.now_s)
+        if hit.held:
+            # Goes on stepping while it is held, which takes frames though nothing happens.
+            state.settle = max(1, state.settle)
         with self._dimmed(enabled):
             self._paint.fill(hit.rect, self._button_color(hit, primary=False), state.px(ROUNDING))
             self._paint.icon_in(hit.rect, icon, state.theme.text)
         self._done(label, "button", enabled, None, "")
-        return hit.pressed
+        return steps
 
     def _edit(self, label: str, shown: str, width: float, enabled: bool) -> tuple[str, bool]:
         """A text field; its text, and whether it was left (by Enter, Tab or a click elsewhere) in this frame."""
@@ -223,9 +253,18 @@ class Fields(Base):
             return shown, False
         draft = shown if before is None else before
         imgui.set_next_item_width(width)
+        arrived = state.focus.arrived_at(key) or state.type_into == key
+        if arrived:
+            state.type_into = None
+            state.settle = max(1, state.settle)
+            imgui.set_keyboard_focus_here()
         with self._field_look():
             _, draft = imgui.input_text(f"##{label}{state.typing_dropped}", draft, -1, imgui.INPUT_TEXT_AUTO_SELECT_ALL)
+        if arrived and not imgui.is_item_visible():
+            imgui.set_scroll_here_y(0.5)
+        state.focus.add(key, stepped=False, modal=state.in_dialog)
         if imgui.is_item_active():
+            state.focus.clicked(key)
             state.drafts[key] = draft
             state.drafts_drawn.add(key)
             self._outline_last(state.theme.accent)

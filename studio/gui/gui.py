@@ -21,7 +21,6 @@ from studio.gui.ui import Ui
 log = logging.getLogger(__name__)
 
 _KEY_MAP = {
-    imgui.KEY_TAB: ev.KEY_TAB,
     imgui.KEY_LEFT_ARROW: ev.KEY_LEFT,
     imgui.KEY_RIGHT_ARROW: ev.KEY_RIGHT,
     imgui.KEY_UP_ARROW: ev.KEY_UP,
@@ -51,7 +50,7 @@ _MOD_KEYS = {
 }
 """A modifier's own event carries the modifiers as they were before it."""
 
-_STEPPING = (ev.KEY_UP, ev.KEY_DOWN)
+_STEPPING = (ev.KEY_UP, ev.KEY_DOWN, ev.KEY_LEFT, ev.KEY_RIGHT, ev.KEY_TAB)
 """Keys that go on acting while held; a held Enter answers one dialog, not the next as well."""
 
 _CURSORS = {
@@ -105,6 +104,10 @@ class Gui:
         """Whether a text field, a menu or a dialog takes keys: they are no shortcuts then."""
         state = self.state
         return bool(imgui.get_io().want_text_input) or state.popup_open or state.modal is not None
+
+    def takes(self, event: ev.Event) -> bool:
+        """Whether a key of this frame is for the control that Tab went to, and so no shortcut."""
+        return isinstance(event, ev.Key) and event.down and self.state.focus.takes(event.key)
 
     @property
     def cursor(self) -> str:
@@ -172,6 +175,7 @@ class Gui:
         io.display_fb_scale = ratio, max(0.25, size_framebuffer[1] / height)
         io.delta_time = max(1e-4, dt_s)
         self._feed(events)
+        state.follow_focus()
         imgui.new_frame()
         self._in_frame = True
 
@@ -256,6 +260,8 @@ class Gui:
                     self._mods = mods
                     if 0 <= button < BUTTONS:
                         self._buttons[button] = down
+                    if down:
+                        state.focus.hide()
                     if button == 0 and down:
                         self._note_press()
                 case ev.Wheel(dx=dx, dy=dy):
@@ -273,6 +279,7 @@ class Gui:
         io.key_shift = bool(self._mods & ev.MOD_SHIFT)
         io.key_alt = bool(self._mods & ev.MOD_ALT)
         io.key_super = bool(self._mods & ev.MOD_SUPER)
+        state.shift = io.key_shift
         if events:
             state.settle = SETTLE_FRAMES
 

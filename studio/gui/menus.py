@@ -38,7 +38,9 @@ class Menus(Base):
         if hit.pressed:
             imgui.open_popup(name)
         imgui.set_next_window_position(left, self._popup_top(top, height, len(entries)))
-        padding = {imgui.STYLE_WINDOW_PADDING: (state.px(10), state.px(PADDING))}
+        padding: dict[int, float | tuple[float, float]] = {
+            imgui.STYLE_WINDOW_PADDING: (state.px(10), state.px(PADDING))
+        }
         with scopes.styles(padding), imgui.begin_popup(name) as popup:
             return self._entries(entries) if popup.opened else None
 

@@ -69,7 +69,7 @@ class Sliders(Fields):
         tooltip: str,
     ) -> float:
         state, theme, (low, high) = self._state, self._state.theme, ends
-        hit = self._hit(label, room, state.px(FRAME_HEIGHT), enabled=enabled)
+        hit = self._hit(label, room, state.px(FRAME_HEIGHT), enabled=enabled, stepped=True)
         left, top, width, height = hit.rect
         knob = state.px(KNOB)
         if hit.held and state.double_click and neutral is not None:
@@ -78,6 +78,8 @@ class Sliders(Fields):
             share = (imgui.get_mouse_pos()[0] - left - knob) / max(1.0, width - 2 * knob)
             wanted = low + min(1.0, max(0.0, share)) * (high - low)
             value = round(round(wanted / step) * step, 9)
+        elif enabled and state.focus.is_on((state.panel, label)):
+            value = round(value + self._key_steps() * step, 9)
         share = min(1.0, max(0.0, (value - low) / (high - low)))
         x, y = left + knob + share * (width - 2 * knob), top + height / 2
         thick = state.px(4)

@@ -11,7 +11,10 @@ import imgui
 
 from studio.gui import scopes
 from studio.gui.control import Control, Rect
+from studio.gui.events import KEY_TAB
+from studio.gui.focus import Focus
 from studio.gui.fonts import Fonts
+from studio.gui.keys import key_text
 from studio.gui.textures import Textures
 from studio.gui.theme import Color, Theme
 
@@ -19,6 +22,9 @@ TOOLTIP_DELAY_S = 0.5
 TOOLTIP_WIDTH = 310
 
 DISABLED_ALPHA = 0.42
+
+REPEAT_DELAY_S, REPEAT_EVERY_S = 0.4, 0.06
+"""How long a button is held until it steps again, and from then on."""
 
 SETTLE_FRAMES = 2
 """Frames that the binding needs after an event until sizes and hovering are right."""
@@ -34,6 +40,27 @@ class _Hover:
     """The control was pressed: whoever uses it needs no explanation now."""
 
 
+class Repeat:
+    """A held button: one press at first, then one after the other."""
+
+    def __init__(self) -> None:
+        self._key: Hashable = None
+        self._next_s = 0.0
+        self._repeated = False
+
+    def steps(self, key: Hashable, *, held: bool, pressed: bool, now_s: float) -> int:
+        """Presses that a button counts for in this frame. `pressed` is true when it is let go of."""
+        if held and key != self._key:
+            self._key, self._next_s, self._repeated = key, now_s + REPEAT_DELAY_S, False
+        if held and now_s >= self._next_s:
+            self._next_s, self._repeated = now_s + REPEAT_EVERY_S, True
+            return 1
+        if held or key != self._key:
+            return int(pressed)
+        repeated, self._key = self._repeated, None
+        return int(pressed and not repeated)
+
+
 class GuiState:
     """One a window. `Gui` fills it, controls read it and report to it."""
 
@@ -45,6 +72,8 @@ class GuiState:
         self.theme: Theme
         self.fonts: Fonts
         self.textures = Textures()
+        self.focus = Focus()
+        self.repeat = Repeat()
         self.scale = 1.0
         self.size: tuple[float, float] = (0.0, 0.0)
         self.now_s = 0.0
@@ -56,6 +85,7 @@ class GuiState:
         """Heights of what sizes itself, as measured in the frame before."""
         self.pressed_keys: set[int] = set()
         """Keys that went down in this frame (or are held, for those that step)."""
+        self.shift = False
         self.drafts: dict[tuple[str, str], str] = {}
         """Text so far of the field being typed into, and of one just left; by panel and label."""
         self.drafts_drawn: set[tuple[str, str]] = set()
@@ -63,6 +93,8 @@ class GuiState:
         """Panel and label of the text field that was left in this frame."""
         self.typing_dropped = 0
         """How often typed text was dropped; part of a field's identity, so that the binding forgets it."""
+        self.type_into: tuple[str, str] | None = None
+        """Panel and label of the field that gets the keyboard when it is drawn next."""
         self.double_click = False
         self.refused = False
         """Whether text was refused in this frame."""
@@ -72,6 +104,8 @@ class GuiState:
         """The dialog drawn in this frame."""
         self.modal_before: str | None = None
         self.settle = SETTLE_FRAMES
+        self.in_dialog = False
+        """Whether what is drawn now is in the dialog."""
         self._modal_from: int | None = None
         self._modal_to = 0
         self._hover: _Hover | None = None
@@ -138,9 +172,11 @@ class GuiState:
         """What is drawn inside is all that can be pressed in this frame."""
         self.modal = name
         self._modal_from = len(self.controls)
+        self.in_dialog = True
         try:
             yield
         finally:
+            self.in_dialog = False
             self._modal_to = len(self.controls)
 
     def record(self, label: str, kind: str, *, enabled: bool, value: Any = None, rect: Rect | None = None) -> None:
@@ -161,7 +197,7 @@ class GuiState:
         if not hovered or not text:
             return
         self._hover_seen = True
-        key = (self.panel, key)
+        text, key = key_text(text), (self.panel, key)
         if self._hover is None or self._hover.key != key:
             self._hover = _Hover(key, self.now_s)
         if pressed or imgui.is_mouse_down(0):
@@ -188,6 +224,20 @@ class GuiState:
     def color(self, color: Color, alpha: float = 1.0) -> int:
         """A colour for a draw list, dimmed as the style in force says."""
         return int(imgui.get_color_u32_rgba(color[0], color[1], color[2], color[3] * alpha))
+
+    def take_key(self, *keys: int) -> bool:
+        """Whether one of these keys went down in this frame; nobody else sees it then."""
+        taken = self.pressed_keys.intersection(keys)
+        self.pressed_keys -= taken
+        return bool(taken)
+
+    def follow_focus(self) -> None:
+        """Let Tab move the keyboard to another control; what is being typed into the one before counts."""
+        typing = next(iter(self.drafts), None)
+        self.focus.begin(self.pressed_keys, backwards=self.shift, typing=typing)
+        if KEY_TAB in self.pressed_keys and typing is not None:
+            # Under another name the field isn't the one that the binding lets type into any more.
+            self.typing_dropped += 1
 
     def pressed(self, *keys: int) -> bool:
         """Whether one of these keys went down in this frame."""
