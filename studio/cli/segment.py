@@ -19,6 +19,7 @@ EXAMPLES = f"""
 {PROG} segment slide.svs -o slide-masks.zip --diam-um 10
 {PROG} segment assets/samples/CMU-1-Small-Region.svs -o masks.zip --model builtin --otsu --picture masks.png
 {PROG} segment slide.svs --diam-um 10 --estimate
+{PROG} segment slide.svs -o stricter.zip --from-flows slide-masks.zip --cellprob-threshold 1
 {PROG} segment slide.svs -o part.zip --region 4000,4000,2048,2048 --json
 """
 
@@ -30,7 +31,12 @@ PICTURE_PX = 2000
 DEFAULTS = SegmentParams()
 
 _RESULT_FIELDS = ("diam_um", "channel", "cellprob_threshold", "flow_threshold", "min_size", "niter", "downscale")
-_WORK_FIELDS = ("window", "block", "batch", "workers", "device", "backend")
+_FROM_FLOWS = ("cellprob_threshold", "flow_threshold", "min_size", "niter", "block", "workers")
+_NOT_FROM_FLOWS = (
+    *("model", "preset", "diam_um", "channel", "otsu", "save_flows", "downscale", "region", "rois", "estimate"),
+    *("window", "overlap", "no_tile", "batch", "device", "backend"),
+)
+_WORK_FIELDS = ("window", "block", "overlap", "batch", "workers", "device", "backend")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--estimate", action="store_true", help="only say what the run would take: time, memory, disk, cells"
+    )
+    parser.add_argument(
+        "--from-flows",
+        type=Path,
+        metavar="MASKS.zip",
+        help="no network: apply other thresholds, --min-size or --niter to the flows that a result stores",
     )
     parser.add_argument("--region", type=region, metavar="X,Y,W,H", help="only this rectangle, in level-0 pixels")
     parser.add_argument("--rois", type=Path, metavar="FILE", help="only inside the regions of this GeoJSON or CSV file")
@@ -84,6 +96,7 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--min-size", type=int, metavar="N", help=f"smallest cell in working pixels (default {DEFAULTS.min_size})")
     add("--niter", type=int, metavar="N", help=f"steps of the flow dynamics (default {DEFAULTS.niter})")
+    add("--no-interp", action="store_true", help="don't interpolate the flow between pixels on the way")
     add("--save-flows", action="store_true", help="store the flow field too (larger file; gradXY view)")
     add(
         "--downscale",
@@ -99,11 +112,16 @@ def add_work_options(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--window", type=int, metavar="N", help=f"pixels segmented at a time (default {DEFAULTS.window})")
     add("--block", type=int, metavar="N", help="the engine's block side, if it shall differ from the window")
+    add("--overlap", type=int, metavar="N", help="pixels that network tiles share (default 32, without tiles 64)")
     add("--no-tile", action="store_true", help="one network pass per window instead of 256-px tiles")
     add("--batch", type=int, metavar="N", help=f"network tiles at a time (default {DEFAULTS.batch})")
     add("--workers", type=int, metavar="N", help="compute threads (default: one per core)")
     add("--device", type=device, metavar="D", help="auto, cpu, cuda, cuda:N or mps (default auto)")
-    add("--backend", metavar="B", help="auto, torch, openvino or openvino-bf16 (default auto)")
+    add(
+        "--backend",
+        metavar="B",
+        help="torch, torch-bf16, openvino or openvino-bf16 (default auto: measured once on this machine)",
+    )
     add("--memory", type=number("the memory"), metavar="GB", help=f"budget (default {DEFAULTS.memory_gb:g})")
 
 
@@ -123,6 +141,8 @@ def params_from(args: argparse.Namespace) -> SegmentParams:
         changes["save_flows"] = True
     if args.no_tile:
         changes["tile"] = False
+    if args.no_interp:
+        changes["interp"] = False
     return (base or DEFAULTS).changed(**changes)
 
 
@@ -140,6 +160,8 @@ def _default_model() -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Segment the slide, write result and picture, print the counts."""
+    if args.from_flows is not None:
+        return _from_flows(args)
     params = params_from(args)
     slide = existing(args.slide, "slide")
     rois = None if args.rois is None else _regions(args.rois)
@@ -161,6 +183,10 @@ def run(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
             rois=rois,
         )
+    return _finish(args, slide, out, result)
+
+
+def _finish(args: argparse.Namespace, slide: Path, out: Path, result: dict[str, Any]) -> int:
     if args.picture is not None:
         result["picture"] = str(args.picture)
         write_picture(slide, out, args.picture, mpp=args.mpp, rect_slide=args.region)
@@ -169,6 +195,36 @@ def run(args: argparse.Namespace) -> int:
     else:
         say(summary(result))
     return 0
+
+
+def _from_flows(args: argparse.Namespace) -> int:
+    """The same for the flows of an earlier result."""
+    slide = existing(args.slide, "slide")
+    masks = existing(args.from_flows, "result file")
+    for name in _NOT_FROM_FLOWS:
+        if getattr(args, name):
+            option = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"{option} doesn't go with --from-flows: only what comes after the network can be changed."
+            )
+    changes = {name: getattr(args, name) for name in _FROM_FLOWS if getattr(args, name) is not None}
+    if args.memory is not None:
+        changes["memory_gb"] = args.memory
+    out: Path = args.out or Path(f"{slide.stem}-masks.zip")
+    _refuse_bad_targets(out, args.picture, overwrite=args.overwrite)
+    from studio.cellseg.reflow import reflow_task
+
+    with TerminalProgress() as progress:
+        result = reflow_task(
+            progress,
+            slide_path=str(slide),
+            mpp=args.mpp,
+            masks=str(masks),
+            changes=changes,
+            out=str(out),
+            overwrite=args.overwrite,
+        )
+    return _finish(args, slide, out, result)
 
 
 def _estimate(

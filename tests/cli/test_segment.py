@@ -40,14 +40,14 @@ def test_options_reach_the_engine(sample_slide: Path, tmp_path: Path, capsys: py
     out = tmp_path / "cells.zip"
     options = ["--diam-um", "8.5", "--block", "256", "--batch", "2", "--workers", "1", "--memory", "1.5", "--otsu"]
     options += ["--save-flows", "--downscale", "2", "--cellprob-threshold=-0.5", "--flow-threshold", "0.6"]
-    options += ["--min-size", "20", "--niter", "150", "--channel", "hematoxylin", "--device", "cpu"]
+    options += ["--no-interp", "--overlap", "48", "--min-size", "20", "--niter", "150", "--channel", "hematoxylin", "--device", "cpu"]
     assert segment(sample_slide, "-o", out, "--model", "builtin", "--region", REGION, *options) == 0
     assert "cells in" in capsys.readouterr().out
     segmentation = Segmentation.load(out)
     params = segmentation.meta["params"]
     expected = {"diam_um": 8.5, "block": 256, "batch": 2, "workers": 1, "memory_gb": 1.5, "otsu": True}
     expected |= {"save_flows": True, "downscale": 2.0, "cellprob_threshold": -0.5, "flow_threshold": 0.6}
-    expected |= {"min_size": 20, "niter": 150, "channel": "hematoxylin", "device": "cpu"}
+    expected |= {"min_size": 20, "niter": 150, "interp": False, "overlap": 48, "channel": "hematoxylin", "device": "cpu"}
     assert {name: params[name] for name in expected} == expected
     assert segmentation.has_flows
     segmentation.close()
@@ -82,6 +82,7 @@ def test_regions_of_a_geojson_file(sample_slide: Path, tmp_path: Path, capsys: p
         (["--model", "nonesuch"], 2, "There is no model nonesuch"),
         (["--model", "/nope/x.pth"], 2, "no weights file"),
         (["--window", "500"], 2, "multiple of 16"),
+        (["--overlap", "200"], 2, "half a network tile"),
         (["--region", "99999,0,10,10"], 2, "outside the slide"),
         (["--rois", "none.geojson"], 1, "can't be read"),
         (["--backend", "abacus"], 2, "back end"),
@@ -120,3 +121,23 @@ def test_what_it_would_take(sample_slide: Path, tmp_path: Path, capsys: pytest.C
     assert "GB of memory" in printed
     assert "1 blocks" in printed
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_thresholds_from_stored_flows(
+    sample_slide: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masks, out = tmp_path / "a.zip", tmp_path / "b.zip"
+    assert segment(sample_slide, "-o", masks, "--model", "builtin", "--region", REGION, "--save-flows", "--json") == 0
+    before = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for options in (["--diam-um", "9"], ["--otsu"], ["--region", "0,0,100,100"], ["--save-flows"]):
+        assert segment(sample_slide, "-o", out, "--from-flows", masks, *options) == 2
+        printed = capsys.readouterr().err
+        assert options[0] in printed
+        assert "--from-flows" in printed
+    stricter = ["--from-flows", masks, "--cellprob-threshold", "2", "--min-size", "100", "--json"]
+    assert segment(sample_slide, "-o", out, *stricter) == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 0 < said["cells"] < before["cells"]
+    assert (said["shape"], said["model"], said["diam_um"]) == (before["shape"], "builtin", 10.0)
+    assert segment(sample_slide, "-o", out, "--from-flows", masks, "--cellprob-threshold=-1", "--overwrite") == 2
+    assert "lower threshold" in capsys.readouterr().err
