@@ -32,7 +32,7 @@ class HoverTool:
         selection, document = self._session.selection, self._session.document
         match event:
             case Key(key=key, down=True) if key == KEY_ESCAPE:
-                return selection.clear()
+                return selection.clear() | self._session.compare.unmark()
             case MouseMove(x=x, y=y):
                 self._position = (x, y)
                 # Neither while a button is held, nor where a tool shows something of its own.

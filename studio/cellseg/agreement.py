@@ -60,9 +60,9 @@ class Side:
     """The cells that one segmentation has in the common area, a row for each in ascending order of its number."""
 
     ids: NDArray[np.uint32]
-    places: NDArray[np.float64]
+    places: NDArray[np.float32]
     """(N, 2) x, y of the cells' middles in slide pixels."""
-    area_slide: NDArray[np.float64]
+    area_slide: NDArray[np.float32]
     """Slide pixels covered."""
     kinds: NDArray[np.uint8]
     """`EQUAL`, `CHANGED` or `ALONE`."""
@@ -82,9 +82,9 @@ class Agreement:
     """The common area: x, y, width, height in slide pixels."""
     a: Side
     b: Side
-    pairs: NDArray[np.int64]
+    pairs: NDArray[np.int32]
     """(P, 2) rows in `a` and `b` of the cells that match."""
-    iou: NDArray[np.float64]
+    iou: NDArray[np.float32]
     """(P,) of each pair: intersection over union."""
 
     @property
@@ -257,7 +257,7 @@ class _Pairs(NamedTuple):
 
     keys: NDArray[np.uint64]
     """The finer mask's number in the high half, the other's in the low; ascending where compacted."""
-    pixels: NDArray[np.float64]
+    pixels: NDArray[np.uint32]
     middles: NDArray[np.float32]
     """(n, 2) row, column on the lattice."""
 
@@ -265,7 +265,7 @@ class _Pairs(NamedTuple):
 def _tally_all(lattice: _Lattice, progress: Progress) -> _Pairs:
     parts = list(windows(lattice.shape, WINDOW))
     progress.start(len(parts), "Comparing cells")
-    found = _Pairs(np.zeros(0, np.uint64), np.zeros(0), np.zeros((0, 2), np.float32))
+    found = _Pairs(np.zeros(0, np.uint64), np.zeros(0, np.uint32), np.zeros((0, 2), np.float32))
     waiting: list[_Pairs] = []
     for row, col, rows, cols in parts:
         labels = lattice.read(row, col, rows, cols)
@@ -289,17 +289,23 @@ def _tally(fine: NDArray[np.uint32], coarse: NDArray[np.uint32], row: int, col: 
     starts, lengths = starts[real], lengths[real]
     y, x = np.divmod(starts, fine.shape[1])
     middles = np.stack([y + float(row), x + (lengths - 1) / 2 + col], axis=1)
-    return _compacted([_Pairs(keys[starts], lengths.astype(np.float64), middles.astype(np.float32))])
+    return _compacted([_Pairs(keys[starts], lengths.astype(np.uint32), middles.astype(np.float32))])
 
 
 def _compacted(parts: list[_Pairs]) -> _Pairs:
     """One row for each key."""
-    keys, at = np.unique(np.concatenate([part.keys for part in parts]), return_inverse=True)
-    weights = np.concatenate([part.pixels for part in parts])
-    middles = np.concatenate([part.middles for part in parts])
-    pixels: NDArray[np.float64] = np.bincount(at, weights, len(keys)).astype(np.float64)
-    sums = [np.bincount(at, weights * middles[:, k], len(keys)) / np.maximum(pixels, 1) for k in range(2)]
-    return _Pairs(keys, pixels, np.stack(sums, axis=1).astype(np.float32))
+    keys = np.concatenate([part.keys for part in parts])
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else order
+    weights = np.concatenate([part.pixels for part in parts])[order]
+    pixels = np.add.reduceat(weights, first) if len(keys) else weights
+    middles = np.empty((len(first), 2), np.float32)
+    for k in range(2):
+        column = np.concatenate([part.middles[:, k] for part in parts])[order].astype(np.float64)
+        column *= weights
+        middles[:, k] = (np.add.reduceat(column, first) if len(keys) else column) / np.maximum(pixels, 1)
+    return _Pairs(keys[first], pixels, middles)
 
 
 def _matched(pairs: _Pairs, lattice: _Lattice) -> Agreement:
@@ -307,27 +313,35 @@ def _matched(pairs: _Pairs, lattice: _Lattice) -> Agreement:
     numbers = [(pairs.keys >> np.uint64(32)).astype(np.uint32), pairs.keys.astype(np.uint32)]
     ids, rows, pixels, places = [], [], [], []
     for number in numbers:
-        own, at = np.unique(number, return_inverse=True)
-        if len(own) == 0 or own[0] != 0:
-            own, at = np.concatenate([np.zeros(1, np.uint32), own]), at + 1
-        total = np.bincount(at, pairs.pixels, len(own))
-        middle = [np.bincount(at, pairs.pixels * pairs.middles[:, k], len(own)) / np.maximum(total, 1) for k in (1, 0)]
-        ids.append(own[1:])
-        rows.append(at - 1)
-        pixels.append(total[1:])
-        places.append(np.stack(middle, axis=1)[1:])
+        own = np.unique(number)
+        own = own[own != 0]
+        # The background's row is the last one, which is left out.
+        at = np.where(number != 0, np.searchsorted(own, number), len(own)).astype(np.int32)
+        total = np.bincount(at, pairs.pixels, len(own) + 1)[:-1]
+        middle = np.empty((len(own), 2), np.float32)
+        for k, axis in enumerate((1, 0)):
+            sums = np.bincount(at, pairs.pixels * pairs.middles[:, axis].astype(np.float64), len(own) + 1)
+            middle[:, k] = sums[:-1] / total
+        ids.append(own)
+        rows.append(at)
+        pixels.append(total)
+        places.append(middle)
     both = np.flatnonzero((numbers[0] != 0) & (numbers[1] != 0))
     shared = pairs.pixels[both]
     iou = shared / (pixels[0][rows[0][both]] + pixels[1][rows[1][both]] - shared)
     match = iou > MATCH
-    partners = np.stack([row[both[match]] for row in rows], axis=1).astype(np.int64)
-    iou = iou[match]
+    partners = np.stack([row[both[match]] for row in rows], axis=1)
+    iou = iou[match].astype(np.float32)
     place = lattice.fine.geometry
     sides = []
     for k in range(2):
         kinds = np.full(len(ids[k]), ALONE, np.uint8)
         kinds[partners[:, k]] = np.where(iou < SAME, CHANGED, EQUAL)
-        on_mask = places[k] + 0.5 + (lattice.col, lattice.row)
-        on_slide = on_mask * (place.scale_x, place.scale_y) + (place.offset_x, place.offset_y)
-        sides.append(Side(ids[k], on_slide, pixels[k] * place.scale_x * place.scale_y, kinds))
+        corner = (
+            (lattice.col + 0.5) * place.scale_x + place.offset_x,
+            (lattice.row + 0.5) * place.scale_y + place.offset_y,
+        )
+        on_slide = places[k] * np.asarray((place.scale_x, place.scale_y), np.float32) + np.asarray(corner, np.float32)
+        area = (pixels[k] * place.scale_x * place.scale_y).astype(np.float32)
+        sides.append(Side(ids[k], on_slide, area, kinds))
     return Agreement(lattice.rect_slide, sides[0], sides[1], partners, iou)

@@ -12,6 +12,7 @@ from studio.cellseg.memory import ArraySource
 from studio.core.jobs import Job
 from studio.document import CompareView, Overlay
 from studio.session.flight import fly_to
+from studio.session.text import job_fraction
 
 if TYPE_CHECKING:
     from studio.cellseg.agreement import Agreement, Difference
@@ -46,11 +47,17 @@ class Compare:
         self._job: Job | None = None
         self._kept_at = -1
         self._asked: tuple[int, Any] = (-1, None)
+        self._stepped_to = 0
 
     @property
     def busy(self) -> bool:
         """Whether the cells are being compared."""
         return self._job is not None and not self._job.state.final
+
+    @property
+    def fraction(self) -> float:
+        """How much of the comparison under way is done, 0 to 1."""
+        return 0.0 if self._job is None else job_fraction(self._job)
 
     @property
     def same(self) -> bool:
@@ -127,7 +134,14 @@ class Compare:
         if comparison.view == "b":
             self.look("differences")
         comparison.selected_a, self._document.selected_cell = cell.cell_a, cell.cell_b
+        self._stepped_to = cell.cell_b
         fly_to(self._document.view, cell.x, cell.y, cell.diam_slide)
+
+    def unmark(self) -> bool:
+        """Mark no cell of A any more. Whether one was marked."""
+        comparison = self._document.comparison
+        marked, comparison.selected_a = comparison.selected_a != 0, 0
+        return marked
 
     @property
     def difference(self) -> Difference | None:
@@ -158,7 +172,11 @@ class Compare:
         if self.due_s <= 0:
             comparison.blink_a, self._turned_s, changed = not comparison.blink_a, self._clock(), True
         key = (document.overlay_version, comparison.kept)
-        if self.agreement is not None and self._asked != key:
+        if comparison.selected_a and document.selected_cell != self._stepped_to:
+            # Somebody has selected another cell, or none.
+            changed |= self.unmark()
+        stoppable = self._job is not None and self.busy and not self._job.cancel_asked
+        if self._asked != key and (self.agreement is not None or stoppable):
             self._forget()
             changed = True
         if comparison.kept is None or overlay is None or self.same or self.busy or self._asked == key:
@@ -195,7 +213,9 @@ class Compare:
         self._job = self._run("Compare", work, apply, failed=failed)
 
     def _forget(self) -> None:
-        """What was known of A and B isn't true any more."""
+        """What was known of A and B, or is being found out, isn't true any more."""
+        if self._job is not None and self.busy:
+            self._host.cancel(self._job)
         self.agreement = self.index = None
         comparison = self._document.comparison
         comparison.selected_a = 0

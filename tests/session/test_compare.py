@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from studio.cellseg import agreement as agreement_module
+from studio.cellseg.agreement import Agreement
 from studio.cellseg.lattice import Rect
 from studio.cellseg.livesource import LiveSource
 from studio.cellseg.memory import ArraySource
 from studio.cellseg.result import Segmentation
 from studio.cellseg.source import MaskGeometry
+from studio.core.jobs import Progress
 from studio.document import Overlay
 from studio.errors import ResultFileError
 from studio.session.compare import Compare
@@ -75,6 +79,9 @@ def test_stepping_goes_to_the_largest_difference_first_and_round(two: Bench) -> 
     compare.step(-1)
     assert compare.index == 3
     assert (document.comparison.selected_a, document.selected_cell) == (5, 5)
+    document.selected_cell = 1
+    assert compare.follow()
+    assert document.comparison.selected_a == 0
 
 
 def test_other_cells_are_compared_anew_and_the_same_are_not(two: Bench) -> None:
@@ -92,6 +99,28 @@ def test_other_cells_are_compared_anew_and_the_same_are_not(two: Bench) -> None:
     assert compare.same
     two.session.update()
     assert not compare.busy
+
+
+def test_a_comparison_that_is_out_of_date_gives_way(two: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, begun = agreement_module.compare, []
+
+    def never_ends(_a: object, _b: object, progress: Progress) -> Agreement:
+        begun.append(1)
+        while True:
+            progress.advance()
+            time.sleep(0.001)
+
+    monkeypatch.setattr(agreement_module, "compare", never_ends)
+    compare = two.session.compare
+    show(two, labels_with(7))
+    two.wait(lambda: bool(begun))
+    assert compare.busy
+    monkeypatch.setattr(agreement_module, "compare", real)
+    show(two, labels_with(6))
+    two.wait(lambda: compare.agreement is not None)
+    assert compare.agreement is not None
+    assert compare.agreement.only_a == 2
+    assert not any("error" in text for text in two.texts)
 
 
 def test_a_is_a_copy_that_tuning_does_not_change(bench: Bench, sample_slide: Path) -> None:

@@ -97,7 +97,7 @@ def _agreement(ctx: Context) -> None:
     found = compare.agreement
     if found is None:
         if compare.busy:
-            ui.text("Comparing cells…", dim=True)
+            ui.progress(compare.fraction, "Comparing cells…")
         return
     iou = "" if found.median_iou is None else f", median IoU {found.median_iou:.3f}"
     ui.text(f"F1 {found.f1_50:.3f} at IoU 0.5{iou}")
