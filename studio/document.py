@@ -172,6 +172,8 @@ class Overlay:
     params: SegmentParams | None = None
     path: Path | None = None
     """The result file behind it; None for a preview."""
+    growing: bool = False
+    """Whether most of it is still to come: black behind it would hide the slide for nothing."""
 
 
 @dataclass(slots=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.source import LabelSource
-from studio.document import Document, View
+from studio.document import Document, OverlayStyle, View
 from studio.render.compare import CellLayers, CompareLayer, cell_px
 from studio.render.gl import GL, pointer
 from studio.render.grid import Rect, TileKey
@@ -152,10 +153,10 @@ class Scene:
         if document.slide is None or comparison.view == "bare" or self._compare.differs(comparison):
             return False
         shown = self._compare.shown(comparison, self._cells)
-        return all(cells.overlay.hides_slide(document.view, document.style) for cells in shown)
+        return all(cells.overlay.hides_slide(document.view, _style(document)) for cells in shown)
 
     def _draw_cells(self, document: Document, area: tuple[int, int, int, int]) -> None:
-        view, style, comparison = document.view, document.style, document.comparison
+        view, style, comparison = document.view, _style(document), document.comparison
         if self._compare.differs(comparison):
             self._compare.draw_differences(document, self._cells, self._programs, self._batch, self.pixel_ratio)
             return
@@ -307,9 +308,15 @@ class Scene:
         self._minimap, self.minimap_size = 0, (0, 0)
 
 
+def _style(document: Document) -> OverlayStyle:
+    """How cells are drawn now."""
+    growing = document.overlay is not None and document.overlay.growing
+    return replace(document.style, black_bg=False) if growing else document.style
+
+
 def _look(document: Document, ratio: float) -> tuple[Any, ...]:
     """All that the picture depends on besides slide and cells."""
-    view, style, comparison = document.view, document.style, document.comparison
+    view, style, comparison = document.view, _style(document), document.comparison
     return (
         *(comparison.view, comparison.split, comparison.blink_a, comparison.selected_a),
         *(view.center_x, view.center_y, view.scale, view.viewport, view.offset, view.rotation, ratio),

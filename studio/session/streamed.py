@@ -52,7 +52,7 @@ class Streamed:
             if growing is None:
                 self._before = document.take_overlay()
             source = TunedSource(_geometry(block["geometry"]))
-            growing = self._growing = _Growing(job_id, Overlay(source, PREVIEW, params), source)
+            growing = self._growing = _Growing(job_id, Overlay(source, PREVIEW, params, growing=True), source)
             document.set_overlay(growing.overlay)
         document.grow_overlay(growing.source.add(block))
 
@@ -62,13 +62,15 @@ class Streamed:
         geometry = _geometry(result["geometry"])
         if growing is not None and document.overlay is growing.overlay and growing.source.geometry == geometry:
             overlay, source = growing.overlay, growing.source
-            overlay.params = params
+            overlay.params, overlay.growing = params, False
         else:
             source = TunedSource(geometry)
             overlay = Overlay(source, PREVIEW, params)
             document.set_overlay(overlay)
         source.put(result["labels"], result["flows"], result["centroids"])
         document.grow_overlay(source.rect_slide)
+        # Cells have other numbers now.
+        document.selected_cell = 0
         self._growing = None
         self._close_before()
         return overlay

@@ -146,7 +146,11 @@ def variants_of(kind: str, params: SegmentParams, models: Sequence[ModelInfo]) -
     wanted: list[Variant] = []
     match kind:
         case "Diameter":
-            sizes = (round(params.diam_um * factor, 2) for factor in _DIAMETERS)
+            # The panel's own as it is, the others in figures that are easily said.
+            sizes = [
+                params.diam_um if factor == 1 else round(params.diam_um * factor, 1 if params.diam_um >= 3 else 2)
+                for factor in _DIAMETERS
+            ]
             wanted = [Variant(f"{size:g} µm", {"diam_um": size}) for size in sizes]
         case "Model":
             here = [info for info in models if info.installed]

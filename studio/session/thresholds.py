@@ -181,6 +181,8 @@ class LiveThresholds:
             source.put(result["labels"], result["flows"], result["centroids"])
             self.document.grow_overlay(source.rect_slide)
         if moved:
+            # Cells have other numbers now.
+            self.document.selected_cell = 0
             self.times.live_ms = 1000 * (self.clock() - asked.at_s)
             self.times.live_count += 1
         # Not with the next frame: by then the slider has moved on.

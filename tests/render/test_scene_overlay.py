@@ -343,6 +343,22 @@ def test_black_hides_the_slide_wherever_the_masks_are_not_loaded_yet(staged: Sta
     assert_close(staged.sharp(), np.where((labels_in_view(source, staged) > 0)[..., None], FILL, 0.0))
 
 
+def test_the_slide_stays_in_sight_behind_cells_that_are_still_coming(staged: Stage) -> None:
+    labels = cell_labels(1400, 1400, radius=30)
+    source = source_of(labels)
+    staged.show(gray_slide())
+    staged.overlay(source)
+    overlay = staged.document.overlay
+    assert overlay is not None
+    overlay.growing = True
+    staged.look(700.13, 600.17, 1.0, mask=True, black_bg=True)
+    cells = (labels_in_view(source, staged) > 0)[..., None]
+    shown = staged.sharp()
+    assert shown[~cells[..., 0]].min() > 0, "no black"
+    overlay.growing = False
+    assert_close(staged.sharp(), np.where(cells, FILL, 0.0))
+
+
 def test_labels_seen_before_stand_in_when_zooming_out(staged: Stage) -> None:
     labels = cell_labels(2000, 2000, radius=30)
     gate = threading.Event()

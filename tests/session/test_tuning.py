@@ -228,6 +228,8 @@ def test_blocks_appear_as_they_come_and_the_end_takes_their_place(opened: Bench)
     assert growing is not before
     first = growing.source.cells
     assert 0 < first < 40
+    assert growing.growing
+    session.document.selected_cell = 3
     np.testing.assert_array_equal(growing.source.read_labels(0, 32, 0, 32, 64), 0)
     job.events.append(("cells", block_of(opened, 1)))
     session.update()
@@ -235,6 +237,8 @@ def test_blocks_appear_as_they_come_and_the_end_takes_their_place(opened: Bench)
     assert growing.source.read_labels(0, 32, 0, 32, 64).any()
     opened.finish(job, opened.preview_result(40))
     assert session.document.overlay is growing
+    assert not growing.growing
+    assert session.document.selected_cell == 0
     assert growing.source.cells == 40
     with pytest.raises(Exception, match="closed"):
         before.source.read_labels(0, 0, 0, 1, 1)

@@ -240,12 +240,12 @@ def test_a_sweep_is_chosen_from_by_its_pictures(ctx: Any, panel: CellSegPanel, s
     ]
     ctx.actions.sweep._slide_version = ctx.document.slide_version
     ctx.draw(panel)
-    assert ctx.ui.controls["0, 30 cells"].value
+    assert ctx.ui.controls["0 (30)"].value
     assert "1: It can't be done." in ctx.ui.texts
     ctx.ui.press("Take -1")
     ctx.draw(panel)
     assert ctx.document.params.cellprob_threshold == -1.0
-    ctx.ui.press("0, 30 cells")
+    ctx.ui.press("0 (30)")
     ctx.draw(panel)
     assert ctx.document.params.cellprob_threshold == 0.0
     ctx.ui.press("Clear pictures")

@@ -56,6 +56,7 @@ def _picture(ctx: Context, variant: Variant) -> None:
 
 def _caption(ctx: Context, variant: Variant) -> None:
     """The value, as what is chosen now or to choose it."""
-    text = f"{variant.caption}, {variant.cells or 0:,} cells"
-    if ctx.ui.radio(text, ctx.actions.sweep.chosen(variant), tooltip=f"Take {variant.caption}."):
+    text = f"{variant.caption} ({variant.cells or 0:,})"
+    tip = f"Take {variant.caption}, with which {variant.cells or 0:,} cells were found."
+    if ctx.ui.radio(text, ctx.actions.sweep.chosen(variant), tooltip=tip):
         ctx.actions.sweep.choose(variant)
