@@ -10,17 +10,21 @@ from typing import Any
 from studio.cli.arguments import PROG, add_json, add_mpp, add_verbose, existing
 from studio.cli.output import say_fields, say_json
 from studio.cli.progress import TerminalProgress
+from studio.cli.several import expanded, run_each
 
 EXAMPLES = f"""
 {PROG} info assets/samples/CMU-1-Small-Region.svs
 {PROG} info slide-masks.zip --json
+{PROG} info 'slides/**/*.svs' --json
 {PROG} info slide-masks.zip --compare other-masks.zip
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="a slide, or a result file (*.zip)")
+    parser.add_argument(
+        "file", type=Path, nargs="+", metavar="FILE", help="slides, result files (*.zip), or patterns (quoted)"
+    )
     parser.add_argument(
         "--compare",
         type=Path,
@@ -33,7 +37,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what the file holds."""
+    """Print what the files hold."""
+    files = expanded(args.file)
+    if len(files) > 1:
+        return run_each(args, "file", files, run_one)
+    args.file = files[0]
+    return run_one(args)
+
+
+def run_one(args: argparse.Namespace) -> int:
+    """Print what one file holds."""
     values = describe(existing(args.file, "file"), args.mpp)
     if args.compare is not None:
         values["agreement"] = _agreement(args.file, existing(args.compare, "file"))

@@ -79,3 +79,19 @@ def test_two_results_compared(masks: Path, tmp_path: Path, capsys: pytest.Captur
     }  # fmt: skip
     assert cli.main(["info", str(masks), "--compare", str(tmp_path / "none.zip")]) == 2
     assert "no file at" in capsys.readouterr().err
+
+
+def test_several_files_and_patterns(
+    masks: Path, sample_slide: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(masks.parent)
+    (masks.parent / "broken [1].svs").write_bytes(b"no slide")
+    assert cli.main(["info", str(sample_slide), "*", str(masks.name), "broken [1].svs", "--json"]) == 1
+    output = capsys.readouterr()
+    *each, last = map(json.loads, output.out.splitlines())
+    assert [values["kind"] for values in each] == ["slide", "segmentation"]
+    assert (last["files"], last["done"]) == (3, 2)
+    assert "not a slide" in last["failed"][0]["error"]
+    assert output.err.count("error: broken [1].svs is not a slide") == 1
+    assert cli.main(["info", "none*.svs"]) == 2
+    assert "Nothing matches none*.svs" in capsys.readouterr().err
