@@ -31,6 +31,7 @@ from studio.cellseg.peak import PeakMemory
 from studio.cellseg.plan import Plan, block_px
 from studio.cellseg.result import Segmentation
 from studio.cellseg.stains import StainSums
+from studio.cellseg.storedflows import STORED_FROM, changed_params, stored_from
 from studio.cellseg.tasks import slide_at
 from studio.cellseg.where import everywhere_or
 from studio.core.jobs import NullProgress, Progress
@@ -40,50 +41,6 @@ from studio.errors import ParameterError, UsageError
 if TYPE_CHECKING:
     from studio.slide import WSI
     from studio.slide.roi import ROI
-
-THRESHOLDS = ("cellprob_threshold", "flow_threshold", "min_size", "niter")
-"""Parameters that come after the network."""
-
-STORED_FROM = "flows_cellprob_threshold"
-"""Key of a result's description: flows are stored where the cell probability is over this. Without it: over the
-threshold that the result was made with."""
-
-_WORK = ("block", "workers", "memory_gb")
-
-
-def stored_from(segmentation: Segmentation) -> float:
-    """The cell probability from which on flows are stored; no threshold below it can be applied.
-
-    Raises UsageError where the result's flows can't be used again.
-    """
-    meta = segmentation.meta
-    flows = segmentation.flows
-    if flows is None:
-        raise UsageError("This result has no flows. Tick Save flows (--save-flows) and segment the slide once more.")
-    if flows.dtype.kind != "f" or not isinstance(meta.get("params"), dict) or "diam_mean" not in meta.get("model", {}):
-        raise UsageError("The flows of this result were not stored by Studio, so its cells can't be made again.")
-    params = SegmentParams.from_dict(meta["params"])
-    if params.downscale != 1:
-        raise UsageError(
-            f"This result is stored at 1/{params.downscale:g} of the resolution that cells are found at. "
-            "Segment the slide once more with downscale 1."
-        )
-    return float(meta.get(STORED_FROM, params.cellprob_threshold))
-
-
-def changed_params(segmentation: Segmentation, changes: dict[str, Any]) -> SegmentParams:
-    """Parameters of a result with other thresholds. Raises UsageError for what the stored flows can't give."""
-    least = stored_from(segmentation)
-    refused = sorted(set(changes) - {*THRESHOLDS, *_WORK})
-    if refused:
-        raise UsageError(f"{', '.join(refused)} can't be changed without the network; segment the slide once more.")
-    params = SegmentParams.from_dict(segmentation.meta["params"]).changed(**changes)
-    if params.cellprob_threshold < least:
-        raise UsageError(
-            f"Flows are stored where the cell probability is over {least:g}, so {params.cellprob_threshold:g} can't be "
-            "applied to them. Segment the slide once more with the lower threshold; raising it again is quick then."
-        )
-    return params
 
 
 def reflow_task(
@@ -96,7 +53,7 @@ def reflow_task(
     out: str,
     overwrite: bool = True,
 ) -> dict[str, Any]:
-    """Apply other thresholds (see THRESHOLDS) to the stored flows of a result, into a new result file.
+    """Apply other thresholds to the stored flows of a result, into a new result file; see `reflow`.
 
     Returns:
         out, cells, shape, mpp, seconds, peak_rss_mb, model, diam_um, blocks, blocks_skipped, resumed_blocks.
@@ -119,7 +76,7 @@ def reflow(
     Args:
         slide: the result's slide, for its tissue and stains.
         segmentation: a result file of a run with *Save flows*.
-        changes: of THRESHOLDS, `block`, `workers` and `memory_gb`.
+        changes: of `THRESHOLDS`, `block`, `workers` and `memory_gb`.
         out: the result file to make, not the one that is read.
         progress: told of blocks; may cancel.
         overwrite: replace a file at `out`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +16,7 @@ from studio.session.estimating import Estimating
 from studio.session.live import LiveCells
 from studio.session.models import TASKS
 from studio.session.preview import NO_CELLS, PreviewSession
+from studio.session.reflowing import Reflowing
 from studio.session.runcounts import RunCounts
 from studio.session.terminal import TerminalBar
 from studio.session.text import job_text
@@ -52,6 +54,7 @@ class RunSession(PreviewSession):
         self._crashed_at = -1
         self._terminal = TerminalBar()
         self.estimating = Estimating(self, self._with_model, self._submit_estimate)
+        self.reflowing = Reflowing(self, self._submit_reflow, self._show_finished)
 
     def update(self) -> bool:
         """Once a frame: take in what the workers did. Whether anything to draw changed."""
@@ -180,6 +183,10 @@ class RunSession(PreviewSession):
         job = self._batch.submit(target, kwargs, title="Estimate", stamp=self.document.slide_version)
         return self._watch(job, lambda _job: None, on_event=on_event)
 
+    def _submit_reflow(self, target: str, kwargs: dict[str, Any], title: str, apply: Callable[[Job], None]) -> Job:
+        job = self._batch.submit(target, kwargs, title=title, stamp=self.document.slide_version)
+        return self._watch(job, apply, cancelled="Stopped; the cells stay as they were.")
+
     def _submit_run(self, run: Run) -> None:
         self.estimating.stop()
         job = self._batch.submit(
@@ -233,26 +240,30 @@ class RunSession(PreviewSession):
         assert run is not None
         unfinished.forget(run.out)
         self.attention = f"Segmentation of {run.slide_name} complete: {cells:,} cells"
-        if not self._is_open(run):
-            self.notify(
-                "success",
-                f"Segmentation complete: {cells:,} cells on {run.slide_name}, which is no longer open. "
-                f"They are in {out}.",
-            )
-            return
-        version = self.document.slide_version
+        if self._is_open(run):
+            self._show_finished(out, cells, run.fingerprint)
+        else:
+            self._say_elsewhere(out, cells, run.slide_name)
+
+    def _say_elsewhere(self, out: Path, cells: int, name: str) -> None:
+        self.notify(
+            "success",
+            f"Segmentation complete: {cells:,} cells on {name}, which is no longer open. They are in {out}.",
+        )
+
+    def _show_finished(self, out: Path, cells: int, fingerprint: str) -> None:
+        """Put a finished result on its slide, if that is (still) open."""
 
         def work(_progress: object) -> files.LoadedResult:
             files.prune_runs()
             return files.load_result_file(out, None)
 
         def apply(loading: Job) -> None:
-            loaded = cast(files.LoadedResult, loading.result)
-            if self.document.slide_version != version:
+            loaded, slide = cast(files.LoadedResult, loading.result), self.document.slide
+            if slide is None or slide.fingerprint != fingerprint:
+                name = loaded.segmentation.slide or "another slide"
                 loaded.segmentation.close()
-                self.notify(
-                    "success", f"Segmentation complete: {cells:,} cells on {run.slide_name}. They are in {out}."
-                )
+                self._say_elsewhere(out, cells, name)
                 return
             self._show_result(loaded.segmentation, out, origin="run")
             self.notify("success", f"Segmentation complete: {cells:,} cells")

@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 
 from studio.cellseg.journal import run_dir
+from studio.cellseg.networks.blobs import BlobNetwork
+from studio.cellseg.run import Request, run_slide
 from studio.cellseg.source import MaskGeometry
 from studio.core.jobs import JobState
 from studio.session import unfinished
+from studio.slide import open_slide
+from tests.cellseg.conftest import dots_params, dots_path
+
+__all__ = ["dots_params", "dots_path"]
 
 SQUARE = [(100.0, 100.0), (900.0, 100.0), (900.0, 900.0), (100.0, 900.0)]
 
@@ -208,3 +214,51 @@ def test_an_estimate_gets_better_and_gives_way_to_the_run(opened: Any) -> None:
     assert session.estimating.lines()
     session.set_params(diam_um=12.0)
     assert session.estimating.lines() == []
+
+
+@pytest.fixture
+def with_flows(opened: Any, dots_result: Path, dots_path: Path) -> Any:
+    """A session with a result with flows on screen."""
+    opened.open(dots_path)
+    opened.session.load_result(dots_result)
+    opened.wait()
+    opened.session.document.params = opened.session.document.overlay.params
+    return opened
+
+
+@pytest.fixture(scope="module")
+def dots_result(dots_path: Path, dots_params: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("flows") / "dots.zip"
+    with open_slide(dots_path) as slide:
+        run_slide(slide, Request(dots_params.changed(save_flows=True), out), None, BlobNetwork())
+    return out
+
+
+def test_thresholds_of_a_whole_slide(with_flows: Any, dots_result: Path) -> None:
+    session = with_flows.session
+    assert session.reflowing.possible
+    assert "with these thresholds" in session.reflowing.why_not()
+    session.set_params(cellprob_threshold=-1.0)
+    assert "lower threshold" in session.reflowing.why_not()
+    session.set_params(cellprob_threshold=1.0, min_size=200, diam_um=99.0)
+    assert session.reflowing.why_not() is None
+    before = session.document.overlay.source.cells
+    session.reflowing.start()
+    job, _, kwargs = with_flows.batch.calls[-1]
+    assert job.title == "Apply thresholds"
+    assert kwargs["changes"] == {"cellprob_threshold": 1.0, "min_size": 200}
+    assert "being applied" in session.reflowing.why_not()
+    with_flows.work(with_flows.batch)
+    overlay = session.document.overlay
+    assert (overlay.origin, overlay.path) == ("run", Path(kwargs["out"]))
+    assert 0 < overlay.source.cells < before
+    assert overlay.params.diam_um != 99.0
+    # And down again, as far as flows are stored.
+    session.set_params(cellprob_threshold=0.0)
+    assert session.reflowing.why_not() is None
+
+
+def test_a_preview_or_a_result_without_flows_has_none_to_apply(opened: Any) -> None:
+    assert not opened.session.reflowing.possible
+    opened.session.reflowing.start()
+    assert opened.said("warning", "Save flows")

@@ -23,6 +23,8 @@ TIPS = {
     "Pause": "Hold the run: the machine is free, and what is done is kept. Resume goes on, now or another day.",
     "Resume": "Go on with the unfinished run of this slide, with the settings it was begun with.",
     "Discard unfinished run": "Forget the unfinished run of this slide and delete what it has done.",
+    "Apply thresholds": "Make the cells of the whole slide anew with the thresholds above, from the stored flows: "
+    "no network, a fraction of the time.",
     "Export": "Save the cells on screen as a .zip file; drop it on the window to see them again.",
     "Export as": "Save the cells for QuPath, napari, ImageJ, Cellpose, pandas and others.",
 }
@@ -90,9 +92,21 @@ def _state(ctx: Context) -> None:
         ui.text(f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:.2f} µm{where}).", dim=True)
         if ui.button("Discard unfinished run", width=-1.0, tooltip=TIPS["Discard unfinished run"]):
             session.discard_unfinished()
+    _thresholds(ctx)
     job_row(ctx, "Estimate", "Stop estimating")
     for line in session.estimating.lines():
         ui.text(line, dim=True)
+
+
+def _thresholds(ctx: Context) -> None:
+    """Other thresholds for a result with flows."""
+    reflowing = ctx.actions.reflowing
+    if reflowing.possible:
+        why = reflowing.why_not()
+        tip = why or TIPS["Apply thresholds"]
+        if ctx.ui.button("Apply thresholds", enabled=why is None, width=-1.0, tooltip=tip):
+            reflowing.start()
+        job_row(ctx, "Apply thresholds", "Stop applying")
 
 
 def _export(ctx: Context) -> None:
