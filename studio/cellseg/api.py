@@ -25,9 +25,8 @@ log = logging.getLogger(__name__)
 
 _SAME = {"cp_thresh": "cellprob_threshold", "save_flow": "save_flows", "window_size": "window", "batch_size": "batch"}
 """Arguments of the known system and the parameters they are."""
-_WITHOUT_EFFECT = frozenset({"spawn_workers", "verbose", "pb", "pb_tasks", "interp"})
-"""Accepted so that old scripts run: worker processes, printing and foreign progress bars are ours to arrange, and
-flows are always interpolated."""
+_WITHOUT_EFFECT = frozenset({"spawn_workers", "verbose", "pb", "pb_tasks"})
+"""Accepted so that old scripts run: worker processes, printing and foreign progress bars are ours to arrange."""
 
 
 def segment_slide(
@@ -69,9 +68,9 @@ def segment_slide(
         gpus: number(s) of CUDA devices, of which the first is used if this machine has any.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`, or a torch device.
         **settings: fields of `SegmentParams` (`cellprob_threshold`, `flow_threshold`, `min_size`, `niter`,
-            `channel`, `otsu`, `save_flows`, `downscale`, `tile`, `window`, `batch`, `workers`, `backend`,
-            `memory_gb`), or their older names `cp_thresh`, `save_flow`, `window_size`, `batch_size`.
-            `downscale=None` and `window_size=None` are the defaults. `interp`, `spawn_workers`, `verbose`,
+            `interp`, `channel`, `otsu`, `save_flows`, `downscale`, `tile`, `window`, `overlap`, `batch`, `workers`,
+            `backend`, `memory_gb`), or their older names `cp_thresh`, `save_flow`, `window_size`, `batch_size`.
+            `downscale=None` and `window_size=None` are the defaults. `spawn_workers`, `verbose`,
             `pb`, `pb_tasks` are accepted and have no effect.
 
     Raises:

@@ -83,13 +83,15 @@ class HaloTooSmall:
     halo: int
 
 
-def follow_piece(piece: FlowPiece, bounds: Rect, niter: int, rows: slice = slice(None)) -> Paths:
+def follow_piece(
+    piece: FlowPiece, bounds: Rect, niter: int, rows: slice = slice(None), *, interp: bool = True
+) -> Paths:
     """Where the pixels of a piece end, or those of some of its rows."""
     rect, inside = piece.rect, piece.inside
     if rows != slice(None):
         inside = np.zeros_like(inside)
         inside[rows] = piece.inside[rows]
-    return dynamics.follow(
+    paths: Paths = dynamics.follow(
         piece.flow,
         inside,
         niter,
@@ -97,7 +99,9 @@ def follow_piece(piece: FlowPiece, bounds: Rect, niter: int, rows: slice = slice
         bounds.left - rect.left,
         bounds.bottom - 1 - rect.top,
         bounds.right - 1 - rect.left,
+        interp,
     )
+    return paths
 
 
 def segment_block(
@@ -122,7 +126,7 @@ def segment_block(
     """
     rect = piece.rect
     shape = (rect.rows, rect.cols)
-    start, end_y, end_x = paths if paths is not None else follow_piece(piece, bounds, params.niter)
+    start, end_y, end_x = paths or follow_piece(piece, bounds, params.niter, interp=params.interp)
     counts = dynamics.histogram(shape, end_y, end_x)
     # Sorted by the array's rows and columns, which differ from the slide's by a constant: the slide's order.
     sinks = dynamics.find_sinks(counts)

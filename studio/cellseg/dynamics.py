@@ -32,6 +32,7 @@ def follow(
     low_x: int,
     high_y: int,
     high_x: int,
+    interp: bool = True,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """Follow the flow from every foreground pixel.
 
@@ -44,6 +45,7 @@ def follow(
         low_x: first column.
         high_y: last row.
         high_x: last column.
+        interp: step by the flow between four pixels; else by that of the pixel one stands in.
 
     Returns:
         start (flat index of each foreground pixel, in raster order), end row and end column.
@@ -62,14 +64,14 @@ def follow(
         for x in range(width):
             if inside[y, x]:
                 start[n] = y * width + x
-                end_y[n], end_x[n] = _path(flow, y, x, niter, low_y, low_x, high_y, high_x)
+                end_y[n], end_x[n] = _path(flow, y, x, niter, low_y, low_x, high_y, high_x, interp)
                 n += 1
     return start, end_y, end_x
 
 
 @njit(cache=True, nogil=True, inline="always")
 def _path(  # type: ignore[no-untyped-def]
-    flow, y, x, niter, low_y, low_x, high_y, high_x
+    flow, y, x, niter, low_y, low_x, high_y, high_x, interp
 ):
     height, width = flow.shape[0], flow.shape[1]
     least_y, least_x = np.float32(low_y - y), np.float32(low_x - x)
@@ -80,10 +82,10 @@ def _path(  # type: ignore[no-untyped-def]
     for step in range(niter):
         floor_y, floor_x = np.floor(dy), np.floor(dx)
         y0, x0 = y + int(floor_y), x + int(floor_x)
-        y1, x1 = min(y0 + 1, high_y), min(x0 + 1, high_x)
+        y1, x1 = (min(y0 + 1, high_y), min(x0 + 1, high_x)) if interp else (y0, x0)
         if y0 < 0 or x0 < 0 or y1 >= height or x1 >= width:
             return ESCAPED, ESCAPED
-        ty, tx = dy - floor_y, dx - floor_x
+        ty, tx = (dy - floor_y, dx - floor_x) if interp else (np.float32(0.0), np.float32(0.0))
         a, b = (one - ty) * (one - tx), (one - ty) * tx
         c, d = ty * (one - tx), ty * tx
         step_y = flow[y0, x0, 0] * a + flow[y0, x1, 0] * b + flow[y1, x0, 0] * c + flow[y1, x1, 0] * d

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 STAINS = np.array([[0.650, 0.704, 0.286], [0.072, 0.990, 0.105], [0.268, 0.570, 0.776]], dtype=np.float64)
 STAINS /= np.linalg.norm(STAINS, axis=1, keepdims=True)
 _HEMATOXYLIN_FROM_OD = np.ascontiguousarray(np.linalg.inv(STAINS)[:, 0], dtype=np.float32)
+_COLORS = ("red", "green", "blue")
 OD_OF_BYTE = -np.log10((np.arange(256, dtype=np.float32) + 1.0) / 256.0)
 
 
@@ -28,15 +29,20 @@ def to_channels(rgb: NDArray[np.uint8], mode: str) -> NDArray[np.float32]:
         rgb: (H, W, 3) uint8.
         mode: one of `studio.cellseg.params.CHANNELS` but not `auto`. `gray` is the mean of RGB and an
             empty second channel, as Cellpose's `channels=[0, 0]`; `red`, `green`, `blue` that channel
-            alone; `hematoxylin` the haematoxylin optical density (colour deconvolution) and the mean
-            optical density, so that nuclei are bright; `fluorescence` the brightest channel and the mean.
+            alone; two of them with a plus, as `green+blue`, the one of the cells and the one of their nuclei, as
+            Cellpose's `channels=[2, 3]`; `hematoxylin` the haematoxylin optical density (colour deconvolution)
+            and the mean optical density, so that nuclei are bright; `fluorescence` the brightest channel and the
+            mean.
 
     Returns:
         (2, H, W) float32. Each value depends on its own pixel alone.
     """
     out = np.zeros((2, *rgb.shape[:2]), dtype=np.float32)
-    if mode in ("red", "green", "blue"):
-        out[0] = rgb[..., ("red", "green", "blue").index(mode)]
+    first, _, second = mode.partition("+")
+    if first in _COLORS and second in ("", *_COLORS):
+        out[0] = rgb[..., _COLORS.index(first)]
+        if second:
+            out[1] = rgb[..., _COLORS.index(second)]
     elif mode == "gray":
         out[0] = _mean(rgb)
     elif mode == "fluorescence":

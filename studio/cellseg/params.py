@@ -11,7 +11,10 @@ from studio.errors import ParameterError
 BUILTIN_MODEL = "builtin"
 """Name of the embedded nuclear model, which needs no download."""
 
-CHANNELS = ("auto", "gray", "red", "green", "blue", "hematoxylin", "fluorescence")
+CHANNELS = (
+    *("auto", "gray", "red", "green", "blue", "hematoxylin", "fluorescence"),
+    *("red+green", "red+blue", "green+red", "green+blue", "blue+red", "blue+green"),
+)
 """How a network's two input channels are made from RGB; see `studio.cellseg.inputs`."""
 
 NETWORK_TILE = 256
@@ -22,7 +25,7 @@ NETWORK_TILE = 256
 class SegmentParams:
     """Everything that decides which cells are found, and how the work is cut up.
 
-    The first group changes the result; the second (`window` with `tile` on,
+    The first group changes the result, and so does `overlap`; the second (`window` with `tile` on,
     `block`, `batch`, `workers`, `device`, `backend`, `memory_gb`) must not.
 
     >>> params = SegmentParams(diam_um=8.5, otsu=True)
@@ -40,6 +43,8 @@ class SegmentParams:
     """Smallest kept cell in working pixels."""
     niter: int = 200
     """Euler steps of the flow dynamics."""
+    interp: bool = True
+    """Interpolate the flow between pixels on the way; off: each step follows the pixel that it begins in."""
     channel: str = "auto"
     otsu: bool = False
     """Segment only blocks with tissue by strict Otsu on the whole slide."""
@@ -50,6 +55,8 @@ class SegmentParams:
     """Cut each window into 256-px network tiles; off: one network pass per window."""
     window: int = 1024
     """Side in working pixels of what is segmented at a time."""
+    overlap: int | None = None
+    """Working pixels that neighbouring network tiles share (default: 32, or 64 with `tile` off)."""
 
     block: int | None = None
     """Overrides the engine's block side (default: `window`)."""
@@ -87,6 +94,11 @@ class SegmentParams:
         for name, side in (("window", self.window), ("block", self.block)):
             if side is not None and (side % 16 or not 128 <= side <= 8192):
                 raise ParameterError(f"{name} must be a multiple of 16 between 128 and 8192 px, not {side}.")
+        if self.overlap is not None and (self.overlap % 2 or not 0 <= self.overlap <= self.network_px // 2):
+            raise ParameterError(
+                f"overlap must be an even number of pixels from 0 to {self.network_px // 2}, half a network tile, not "
+                f"{self.overlap}; 32 is usual, and with none cells on the tiles' edges suffer."
+            )
         if self.batch < 1 or self.workers < 0:
             raise ParameterError("batch must be 1 or more and workers 0 (one per core) or more.")
         if self.memory_gb <= 0:

@@ -129,7 +129,7 @@ def make_plan(
     region = grid.bounds if region_slide is None else grid.rect_from_slide(region_slide)
     if region.empty or grid.mask_rect(region).empty:
         raise ParameterError("The region lies outside the slide. Give x, y, width, height in slide pixels.")
-    lattice = TileLattice(grid.shape, params.network_px, TILE_OVERLAP if params.tile else WINDOW_OVERLAP)
+    lattice = TileLattice(grid.shape, params.network_px, overlap_px(params))
     channel = resolve_channel(params.channel, model, params.channel == "auto" and slide.is_fluorescence())
     where = everywhere_or(slide, grid, tissue=params.otsu, rois=rois)
     blocks, skipped = _choose_blocks(block_grid(region, block_px(params), corner), where)
@@ -146,6 +146,13 @@ def make_plan(
         skipped=tuple(skipped),
         where=where,
     )
+
+
+def overlap_px(params: SegmentParams) -> int:
+    """Working pixels that neighbouring network tiles share."""
+    if params.overlap is not None:
+        return params.overlap
+    return TILE_OVERLAP if params.tile else WINDOW_OVERLAP
 
 
 def recut(plan: Plan, side_px: int) -> Plan:

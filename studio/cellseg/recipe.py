@@ -41,8 +41,8 @@ def as_command(slide: Path, out: Path, params: SegmentParams, *, mpp: float | No
     for name, value in _changed(params).items():
         if name in _FLAGS:
             words.append(_FLAGS[name])
-        elif name == "tile":
-            words.append("--no-tile")
+        elif name in ("tile", "interp"):
+            words.append(f"--no-{name}")
         else:
             # With "=", so that a threshold below 0 isn't taken for an option.
             words.append(f"{_OPTIONS.get(name, '--' + name.replace('_', '-'))}={_text(value)}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.blockdata import LOGITS, keep_block
-from studio.cellseg.blocks import FIRST_HALO, FlowPiece, HaloTooSmall, Paths, segment_block
+from studio.cellseg.blocks import FIRST_HALO, FlowPiece, HaloTooSmall, Paths, follow_piece, segment_block
 from studio.cellseg.flowfield import TileStore, add_up, split
 from studio.cellseg.lattice import Rect
 from studio.cellseg.merge import merge_parts
@@ -44,6 +44,10 @@ class Field:
     def piece_with_paths(self, params: SegmentParams, bounds: Rect, threads: int) -> tuple[FlowPiece, Paths]:
         """The field's foreground and where its pixels end."""
         threshold, niter = params.cellprob_threshold, params.niter
+        if not params.interp:
+            # Seldom wanted; what is known of paths is of interpolated ones.
+            piece = split(self.total, self.rect, threshold)
+            return piece, follow_piece(piece, bounds, niter, interp=False)
         if self._last is None or self._last[0] != (threshold, niter):
             if self._known is None or self._known_niter != niter:
                 self._known, self._known_niter = KnownPaths.none((self.rect.rows, self.rect.cols)), niter

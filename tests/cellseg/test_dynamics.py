@@ -36,6 +36,23 @@ def test_paths_end_where_cellpose_says(niter: int) -> None:
     assert (away <= 1).mean() > 0.995
 
 
+@pytest.mark.parametrize("niter", [1, 5, 30, 200])
+def test_without_interpolation_too(niter: int) -> None:
+    from cellpose.dynamics import steps2D
+
+    flow, inside = field(3)
+    rows, cols = inside.shape
+    start, end_y, end_x = dynamics.follow(flow, inside, niter, 0, 0, rows - 1, cols - 1, False)
+    np.testing.assert_array_equal(start, np.flatnonzero(inside))
+    at = np.stack(np.nonzero(inside)).astype(np.float32)
+    theirs = steps2D(at, np.moveaxis(flow, -1, 0).copy(), niter).astype(int)
+    away = np.maximum(np.abs(theirs[0] - end_y), np.abs(theirs[1] - end_x))
+    assert (away == 0).mean() > 0.97
+    assert (away <= 1).mean() > 0.995
+    interpolated = follow(flow, inside, niter)
+    assert niter == 1 or not np.array_equal(interpolated[1], end_y)
+
+
 def test_stopping_early_changes_nothing() -> None:
     """Fixed points and two-cycles are recognised; a plain loop over all steps ends in the same place."""
     flow, inside = field(2, (26, 28))

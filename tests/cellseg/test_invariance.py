@@ -50,6 +50,14 @@ def test_the_cut_makes_no_difference(
     np.testing.assert_array_equal(masks, dots_masks)
 
 
+def test_the_cut_makes_no_difference_with_other_overlaps_and_steps(run_dots: RunDots) -> None:
+    changes: dict[str, Any] = {"overlap": 64, "interp": False, "niter": 120}
+    outcome, masks = run_dots("one.zip", block=1024, **changes)
+    assert outcome.cells > 300
+    assert outcome.plan.lattice.overlap_px == 64
+    np.testing.assert_array_equal(run_dots("other.zip", block=160, **changes)[1], masks)
+
+
 def _shifted(corner: tuple[int, int]) -> Callable[..., Plan]:
     return lambda slide, params, region, rois: make_plan(slide, params, region, rois, corner=corner)
 

@@ -9,6 +9,7 @@ import pytest
 
 from studio.cellseg.inputs import to_channels
 from studio.cellseg.normalize import FIELD_PX, Normalization, _fields, normalization_for
+from studio.errors import ParameterError
 from studio.slide import WSI, open_slide
 from tests.make_slides import write_slide
 
@@ -51,3 +52,15 @@ def test_an_empty_slide_has_one_too(tmp_path: Path, side: int) -> None:
         found = normalization_for(slide, 1.0, "hematoxylin")
         x = found.apply(to_channels(slide.read_working(1.0, 0, 0, 50, 50), "hematoxylin"))
     assert np.isfinite(x).all()
+
+
+def test_two_channels_of_choice() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (5, 7, 3)).astype(np.uint8)
+    both = to_channels(rgb, "green+blue")
+    np.testing.assert_array_equal(both, np.moveaxis(rgb[..., 1:], -1, 0))
+    alone = to_channels(rgb, "red")
+    np.testing.assert_array_equal(alone[0], rgb[..., 0])
+    assert not alone[1].any()
+    for mode in ("green+gray", "+blue", "green+green+blue", "auto"):
+        with pytest.raises(ParameterError):
+            to_channels(rgb, mode)

@@ -17,6 +17,12 @@ CHANNEL_TITLES = {
     "blue": "Blue",
     "hematoxylin": "Haematoxylin",
     "fluorescence": "Fluorescence",
+    "red+green": "Red, nuclei green",
+    "red+blue": "Red, nuclei blue",
+    "green+red": "Green, nuclei red",
+    "green+blue": "Green, nuclei blue",
+    "blue+red": "Blue, nuclei red",
+    "blue+green": "Blue, nuclei green",
 }
 
 TIPS = {
