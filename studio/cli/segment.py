@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from studio.cellseg.params import CHANNELS, SegmentParams
 from studio.cli.arguments import PROG, add_json, add_mpp, add_verbose, device, existing, number, region
 from studio.cli.output import note, say, say_json
 from studio.cli.progress import TerminalProgress
+from studio.cli.several import expanded, run_each
 from studio.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ EXAMPLES = f"""
 {PROG} segment slide.svs --diam-um 10 --estimate
 {PROG} segment slide.svs -o stricter.zip --from-flows slide-masks.zip --cellprob-threshold 1
 {PROG} segment slide.svs -o part.zip --region 4000,4000,2048,2048 --json
+{PROG} segment 'slides/**/*.svs' -o masks/ --diam-um 10
 """
 
 AFTER_STOP = "Finished blocks are kept: run the same command again and it goes on where it stopped."
@@ -41,9 +44,15 @@ _WORK_FIELDS = ("window", "block", "overlap", "batch", "workers", "device", "bac
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's options."""
-    parser.add_argument("slide", type=Path, metavar="SLIDE")
     parser.add_argument(
-        "-o", "--out", type=Path, metavar="OUT.zip", help="result file (default: SLIDE's name with -masks.zip, here)"
+        "slide", type=Path, nargs="+", metavar="SLIDE", help="a slide; or several, or patterns (quoted)"
+    )
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        metavar="OUT.zip",
+        help="result file, of several slides their folder (default: SLIDE's name with -masks.zip, here)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace OUT.zip if it exists")
     parser.add_argument(
@@ -159,6 +168,34 @@ def _default_model() -> str:
 
 
 def run(args: argparse.Namespace) -> int:
+    """Segment what is asked for; 1 where one of several slides failed."""
+    slides = expanded(args.slide)
+    if len(slides) == 1:
+        args.slide = slides[0]
+        return run_one(args)
+    folder = _folder_for(args, slides)
+    from studio.cellseg.models import resolve_model
+
+    # What can't be used for any of them is said once.
+    resolve_model(params_from(args).model)
+    return run_each(args, "slide", slides, run_one, out=lambda slide: folder / f"{slide.stem}-masks.zip")
+
+
+def _folder_for(args: argparse.Namespace, slides: list[Path]) -> Path:
+    """Where the results of several slides go. Raises UsageError."""
+    if args.picture is not None or args.from_flows is not None:
+        raise UsageError("--picture and --from-flows go with one slide.")
+    names = Counter(slide.stem.casefold() for slide in slides)
+    shared = [str(slide) for slide in slides if names[slide.stem.casefold()] > 1]
+    if shared:
+        raise UsageError(f"These would share the name of their result: {', '.join(shared)}. Segment them one by one.")
+    folder: Path = args.out or Path()
+    if not folder.is_dir():
+        raise UsageError(f"For several slides -o is a folder, and there is none at {folder}. Make it first.")
+    return folder
+
+
+def run_one(args: argparse.Namespace) -> int:
     """Segment the slide, write result and picture, print the counts."""
     if args.from_flows is not None:
         return _from_flows(args)

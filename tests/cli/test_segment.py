@@ -10,6 +10,8 @@ import pytest
 
 from studio.cellseg.result import Segmentation
 from studio.cli.main import main
+from studio.slide import open_slide
+from tests.make_slides import write_slide
 
 REGION = "900,1350,400,300"
 
@@ -40,14 +42,33 @@ def test_options_reach_the_engine(sample_slide: Path, tmp_path: Path, capsys: py
     out = tmp_path / "cells.zip"
     options = ["--diam-um", "8.5", "--block", "256", "--batch", "2", "--workers", "1", "--memory", "1.5", "--otsu"]
     options += ["--save-flows", "--downscale", "2", "--cellprob-threshold=-0.5", "--flow-threshold", "0.6"]
-    options += ["--no-interp", "--overlap", "48", "--min-size", "20", "--niter", "150", "--channel", "hematoxylin", "--device", "cpu"]
+    options += [
+        "--no-interp",
+        "--overlap",
+        "48",
+        "--min-size",
+        "20",
+        "--niter",
+        "150",
+        "--channel",
+        "hematoxylin",
+        "--device",
+        "cpu",
+    ]
     assert segment(sample_slide, "-o", out, "--model", "builtin", "--region", REGION, *options) == 0
     assert "cells in" in capsys.readouterr().out
     segmentation = Segmentation.load(out)
     params = segmentation.meta["params"]
     expected = {"diam_um": 8.5, "block": 256, "batch": 2, "workers": 1, "memory_gb": 1.5, "otsu": True}
     expected |= {"save_flows": True, "downscale": 2.0, "cellprob_threshold": -0.5, "flow_threshold": 0.6}
-    expected |= {"min_size": 20, "niter": 150, "interp": False, "overlap": 48, "channel": "hematoxylin", "device": "cpu"}
+    expected |= {
+        "min_size": 20,
+        "niter": 150,
+        "interp": False,
+        "overlap": 48,
+        "channel": "hematoxylin",
+        "device": "cpu",
+    }
     assert {name: params[name] for name in expected} == expected
     assert segmentation.has_flows
     segmentation.close()
@@ -141,3 +162,34 @@ def test_other_thresholds_from_stored_flows(
     assert (said["shape"], said["model"], said["diam_um"]) == (before["shape"], "builtin", 10.0)
     assert segment(sample_slide, "-o", out, "--from-flows", masks, "--cellprob-threshold=-1", "--overwrite") == 2
     assert "lower threshold" in capsys.readouterr().err
+
+
+def test_several_slides(shared_slides: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One result each beside the others; what fails on one doesn't stop the rest."""
+    pattern, out = shared_slides / "*.tif", shared_slides / "masks"
+    assert segment(pattern, "-o", out, "--model", "builtin") == 2
+    assert "-o is a folder" in capsys.readouterr().err
+    out.mkdir()
+    assert segment(pattern, "-o", out, "--model", "nonesuch") == 2
+    assert capsys.readouterr().err.count("no model nonesuch") == 1
+    assert segment(pattern, "-o", out, "--model", "builtin", "--json") == 1
+    printed = capsys.readouterr()
+    *each, last = map(json.loads, printed.out.splitlines())
+    assert [Path(said["out"]).name for said in each] == ["a-masks.zip", "c-masks.zip"]
+    assert (last["files"], last["done"], len(last["failed"])) == (3, 2, 1)
+    assert "b.tif is" in last["failed"][0]["error"]
+    assert sorted(path.name for path in out.iterdir()) == ["a-masks.zip", "c-masks.zip"]
+    (shared_slides / "a.svs").write_bytes(b"")
+    assert segment(shared_slides / "a.*", "-o", out) == 2
+    assert "share the name" in capsys.readouterr().err
+    assert segment(pattern, "-o", out, "--picture", "a.png") == 2
+
+
+@pytest.fixture
+def shared_slides(tmp_path: Path, sample_slide: Path) -> Path:
+    """A folder of two small slides and a file that is none."""
+    with open_slide(sample_slide) as slide:
+        for name in ("a", "c"):
+            write_slide(tmp_path / f"{name}.tif", slide.read_level(0, 900, 1350, 200, 160), mpp=0.5)
+    (tmp_path / "b.tif").write_bytes(b"no slide")
+    return tmp_path
