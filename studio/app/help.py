@@ -15,7 +15,7 @@ GAP = 10
 COLUMN_MIN = 300
 """Width below which there is one column less."""
 WIDTH = 1120
-MARGIN = 130
+MARGIN = 178
 """Height of the window that title, button and air take."""
 
 MOUSE = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.app.camera import Camera
-from studio.app.roi_draw import LINE, SHADOW, simplified
+from studio.app.roi_draw import LINE, SHADOW
+from studio.app.roi_shapes import RoiShapes, Shape
 from studio.app.tools import Point, ToWindow
 from studio.gui.events import KEY_BACKSPACE, KEY_DELETE, KEY_ESCAPE, Event, Focus, Key, MouseButton, MouseMove
 from studio.gui.painter import Painter
@@ -27,7 +29,13 @@ HANDLES_MAX = 300
 """Regions with more points in view show none: zoom in to change one."""
 
 TINY = 4.0
-"""Window units; a smaller region is drawn as a square of this size."""
+"""Window units; a smaller region is drawn as a dot."""
+
+NAMED = 40.0
+"""Window units from which on a region has its name beside it."""
+
+CROWD = 300
+"""More regions than this in view have neither names nor shadows: a frame would take too long."""
 
 SELECTED: Color = (1.0, 1.0, 1.0, 1.0)
 
@@ -54,8 +62,7 @@ class RoiEditor:
         self._camera = camera
         self._drag: _Drag | None = None
         self._at: Point | None = None
-        self._coarse: dict[int, tuple[ROI, int, NDArray[np.float64]]] = {}
-        self._boxes: tuple[int, NDArray[np.float64]] = (-1, np.empty((0, 4)))
+        self._shapes = RoiShapes(camera)
 
     def on_event(self, event: Event, position_slide: Point | None) -> bool:
         """Select, move and reshape; a press that is on no region is left to others."""
@@ -84,33 +91,42 @@ class RoiEditor:
     def draw(self, painter: Painter, to_window: ToWindow) -> None:
         """Outlines and names, the selected region with its points."""
         del to_window
-        x, y, width, height = self._camera.view.rect_slide
-        boxes = self._bounds()
-        seen = (boxes[:, :2] < (x + width, y + height)).all(axis=1) & (boxes[:, 2:] > (x, y)).all(axis=1)
+        shapes, selected = self._shapes.in_view(), self._document.selected_roi
         dragged = self._drag.index if self._drag is not None else None
-        for index, roi in enumerate(self._document.rois):
-            if index == dragged and self._drag is not None:
-                self._draw(painter, index, roi, self._drag.now)
-            elif seen[index]:
-                self._draw(painter, index, roi, None)
+        for shape in shapes:
+            if shape.index not in (selected, dragged):
+                self._draw(painter, shape, LINE, 2.0, crowded=len(shapes) > CROWD)
+        top = dragged if dragged is not None else selected
+        if top is not None:
+            self._draw_selected(painter, top)
 
-    def _draw(self, painter: Painter, index: int, roi: ROI, ring: NDArray[np.float64] | None) -> None:
-        selected = index == self._document.selected_roi
-        color, thickness = (SELECTED, 2.5) if selected else (LINE, 2.0)
-        points = self._camera.windows_from_slide(self._coarsened(roi) if ring is None else ring)
-        low, high = points.min(axis=0), points.max(axis=0)
-        if (high - low).max() < TINY:
-            painter.fill((low[0] - TINY / 2, low[1] - TINY / 2, TINY, TINY), color)
+    def _draw(self, painter: Painter, shape: Shape, color: Color, thickness: float, *, crowded: bool = False) -> None:
+        if shape.size < TINY:
+            x, y = shape.middle
+            side = max(2.0, shape.size)
+            painter.fill((x - side / 2, y - side / 2, side, side), color)
             return
-        for outline in (points, *(self._camera.windows_from_slide(hole) for hole in roi.holes)):
-            corners = [(float(x), float(y)) for x, y in outline]
-            painter.ring(corners, SHADOW, thickness + 2)
-            painter.ring(corners, color, thickness)
-        if selected:
-            self._draw_points(painter, roi.outline if ring is None else ring)
-        if (high - low).max() > 40:
-            top = points[points[:, 1].argmin()]
-            painter.tag((float(top[0]), float(top[1]) - 6), roi.name if not roi.label else f"{roi.name} · {roi.label}")
+        for ring in shape.rings:
+            if not crowded:
+                painter.ring(ring, SHADOW, thickness + 2)
+            painter.ring(ring, color, thickness)
+        if shape.size > NAMED and not crowded:
+            self._draw_name(painter, self._document.rois[shape.index], shape.rings[0])
+
+    def _draw_name(self, painter: Painter, roi: ROI, ring: Sequence[Point]) -> None:
+        x, y = min(ring, key=lambda point: point[1])
+        painter.tag((x, y - 6), roi.name if not roi.label else f"{roi.name} · {roi.label}")
+
+    def _draw_selected(self, painter: Painter, index: int) -> None:
+        """The region that is edited, as it is now, with its points."""
+        roi = self._document.rois[index]
+        ring = roi.outline if self._drag is None else self._drag.now
+        placed = [self._camera.windows_from_slide(each).tolist() for each in (ring, *roi.holes)]
+        low, high = ring.min(axis=0), ring.max(axis=0)
+        size = float((high - low).max()) / self._camera.slide_per_window
+        middle = self._camera.window_from_slide(*((low + high) / 2).tolist())
+        self._draw(painter, Shape(index, placed, size, middle), SELECTED, 2.5)
+        self._draw_points(painter, ring)
 
     def _draw_points(self, painter: Painter, ring: NDArray[np.float64]) -> None:
         if not self._shows_points(ring):
@@ -207,32 +223,13 @@ class RoiEditor:
     def _on_outline(self, at: Point) -> int | None:
         """The region whose outline is under the pointer, the one drawn last first."""
         reach = REACH * self._camera.slide_per_window
-        boxes = self._bounds()
+        boxes = self._shapes.boxes
         near = (boxes[:, :2] - reach <= at).all(axis=1) & (boxes[:, 2:] + reach >= at).all(axis=1)
         for index in reversed(np.flatnonzero(near).tolist()):
             roi = self._document.rois[index]
             if min(away_from(ring, at) for ring in (roi.outline, *roi.holes)) <= reach:
                 return int(index)
         return None
-
-    def _bounds(self) -> NDArray[np.float64]:
-        """Left, top, right, bottom (N, 4) of all regions."""
-        if self._boxes[0] != self._document.rois_version:
-            boxes = [(*roi.outline.min(axis=0), *roi.outline.max(axis=0)) for roi in self._document.rois]
-            self._boxes = (self._document.rois_version, np.array(boxes, np.float64).reshape(-1, 4))
-            kept = {id(roi) for roi in self._document.rois}
-            self._coarse = {key: value for key, value in self._coarse.items() if key in kept}
-        return self._boxes[1]
-
-    def _coarsened(self, roi: ROI) -> NDArray[np.float64]:
-        """A region's outline without what is too small to see at this zoom; kept until the zoom changes."""
-        if len(roi.outline) <= 64:
-            return roi.outline
-        octave = math.floor(math.log2(self._camera.slide_per_window))
-        known = self._coarse.get(id(roi))
-        if known is None or known[0] is not roi or known[1] != octave:
-            known = self._coarse[id(roi)] = (roi, octave, simplified(roi.outline, 0.5 * 2.0**octave))
-        return known[2]
 
 
 def away_from(ring: NDArray[np.float64], at: Point) -> float:
