@@ -6,12 +6,14 @@ from pathlib import Path
 
 from studio.core.worker import Worker
 from studio.resources import resource
+from studio.session.base import CLOSE_TIMEOUT_S
 from studio.session.bookmarks import Bookmarks
 from studio.session.channel import AutoChannel
 from studio.session.colours import Colours
 from studio.session.compare import Compare
 from studio.session.exporting import ExportSession
 from studio.session.image import Image
+from studio.session.keptrois import KeptRois
 from studio.session.overview import Overview
 from studio.session.results import Results
 from studio.session.rois import Rois
@@ -34,6 +36,7 @@ class Session(ExportSession):
     ) -> None:
         super().__init__(settings, interactive=interactive, batch=batch, exporter=exporter)
         self.rois = Rois(self, self._run_on_thread)
+        self._kept_rois = KeptRois(self, self._run_on_thread)
         self.bookmarks = Bookmarks(self)
         self.image = Image(self, self._run_on_thread)
         self.overview = Overview(self, self._run_on_thread)
@@ -46,14 +49,21 @@ class Session(ExportSession):
     @property
     def due_s(self) -> float:
         """Seconds until something is to be done though nothing happens; infinite if there is nothing."""
-        return min(super().due_s, self.selection.due_s, self.compare.due_s)
+        return min(super().due_s, self.selection.due_s, self.compare.due_s, self._kept_rois.due_s)
 
     def update(self) -> bool:
         """Once a frame: take in what the workers did. Whether anything to draw changed."""
         changed = super().update()
+        self._kept_rois.follow()
         changed |= self.selection.follow()
         changed |= self.compare.follow()
         return self.colours.follow() or changed
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        """Write what is to be kept, cancel and join everything within about `timeout_s`."""
+        self._kept_rois.follow()
+        self._kept_rois.flush()
+        super().close(timeout_s)
 
     def sample_slide(self) -> Path:
         """The H&E slide that travels with the program."""

@@ -42,7 +42,7 @@ class ArraySlide:
         self.gates: dict[int, threading.Event] = {}
         """Reads of a level wait until its event is set."""
 
-    def read_tile(self, level: int, col: int, row: int) -> Pixels:
+    def view_tile(self, level: int, col: int, row: int) -> Pixels:
         self.reads.append((level, col, row))
         if level in self.gates:
             assert self.gates[level].wait(20)

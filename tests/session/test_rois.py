@@ -117,3 +117,42 @@ def test_regions_belong_to_their_slide(session: Session, sample_slide: Path) -> 
     session.document.set_slide(WSI(sample_slide))
     assert session.document.rois == []
     assert session.rois.undoable is None
+
+
+def test_regions_are_there_again_when_the_slide_is_opened_again(sample_slide: Path, tmp_path: Path) -> None:
+    def opened() -> Session:
+        session = Session(Settings(path=tmp_path / "settings.json"))
+        session.document.set_slide(WSI(sample_slide))
+        session.update()
+        wait(session)
+        return session
+
+    first = opened()
+    first.rois.add(SQUARE, "Tumour")
+    first.close()
+    second = opened()
+    assert [roi.name for roi in second.document.rois] == ["Tumour"]
+    assert second.rois.undoable is None
+    second.rois.clear()
+    second.update()
+    second.document.set_slide(WSI(sample_slide))
+    second.update()
+    wait(second)
+    assert second.document.rois == []
+    second.close()
+    assert list((tmp_path / "regions").glob("*")) == []
+
+
+def test_kept_regions_that_are_damaged_are_set_aside(sample_slide: Path, tmp_path: Path) -> None:
+    slide = WSI(sample_slide)
+    path = tmp_path / "regions" / f"{slide.fingerprint}.geojson"
+    path.parent.mkdir()
+    path.write_text("{")
+    session = Session(Settings(path=tmp_path / "settings.json"))
+    session.document.set_slide(slide)
+    session.update()
+    wait(session)
+    assert session.document.rois == []
+    assert session.toasts == []
+    session.close()
+    assert path.with_suffix(".damaged.geojson").read_text() == "{"
