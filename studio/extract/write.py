@@ -6,11 +6,11 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studio.core.jobs import Progress
 from studio.core.shown import Callback, shown
@@ -29,6 +29,11 @@ _AHEAD = 32
 """Cells read ahead by each worker."""
 _STEP = 32
 """Cells between two reports of progress."""
+_WITHOUT_EFFECT = frozenset(
+    ("report", "grayspace_fraction", "grayspace_threshold", "whitespace_fraction", "whitespace_threshold")
+)
+"""Arguments of the known system, accepted so that old scripts run: here every cell is extracted, whatever its tile
+shows, and the report is what the call returns."""
 
 
 def extract_cells(
@@ -46,6 +51,7 @@ def extract_cells(
     overwrite: bool = False,
     progress: Progress | Callback | None = None,
     show_progress: bool | None = None,
+    **older: Any,
 ) -> CellExtraction:
     """Write a tile around each cell: `tfrecord_dir/{slide}.tfrecords`, `tiles_dir/{slide}/*.jpg`, or both.
 
@@ -69,6 +75,7 @@ def extract_cells(
         progress: told of cells, or a function called with (done, total, message); what it raises stops the work,
             and nothing is written.
         show_progress: a bar on stderr; None: where that is a terminal.
+        **older: `grayspace_fraction` and the like, which have no effect here: no cell is left out.
 
     Raises:
         UsageError: an argument can't be used, or the target exists.
@@ -91,6 +98,7 @@ def extract_cells(
     ([b'CMU-1-Small-Region'], [1], [815], [1010])
     """
     began_s = time.monotonic()
+    check_older(older)
     check_options(img_format, quality, background, normalizer)
     record, folder = _targets(slide, tfrecord_dir, tiles_dir, overwrite=overwrite)
     counts = _Counts()
@@ -126,6 +134,14 @@ def check_options(img_format: str, quality: int, background: int, normalizer: st
         raise UsageError(f"quality must lie between 1 and 100, not {quality!r}.")
     check_background(background)
     check_normalizer(normalizer)
+
+
+def check_older(arguments: Mapping[str, Any]) -> None:
+    """Raise UsageError for arguments that extraction has neither here nor in the known system."""
+    for name in arguments:
+        if name not in _WITHOUT_EFFECT:
+            raise UsageError(f"extract_cells has no argument {name!r}. See help(studio.extract.extract_cells).")
+        log.debug("extract_cells: %s has no effect here", name)
 
 
 def _targets(

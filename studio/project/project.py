@@ -194,7 +194,8 @@ class Project:
             progress: told of the steps, or a function called with (done, total, message); what it raises stops the
                 work, which can be gone on with.
             show_progress: a bar on stderr; None: where that is a terminal.
-            **settings: as in `studio.cellseg.segment_slide`.
+            **settings: as in `studio.cellseg.segment_slide`. Of older scripts also `qc='otsu'`, which is `otsu`,
+                `force`, which is `overwrite`, and `save_centroid`, which is always so.
 
         Raises:
             ParameterError, ModelError: what would fail on every slide.
@@ -203,7 +204,9 @@ class Project:
         from studio.cellseg.api import parameters_from
         from studio.cellseg.models import resolve_model
 
-        settings |= {"window_size": window_size, "downscale": downscale}
+        overwrite = bool(settings.pop("force", overwrite))
+        settings.pop("save_centroid", None)
+        settings |= _quality(settings) | {"window_size": window_size, "downscale": downscale}
         chosen = parameters_from(settings, params, model, diam_um)
         resolve_model(chosen.model)
         step = SegmentStep(
@@ -243,6 +246,7 @@ class Project:
         scheduler: Any = None,
         progress: Progress | Callback | None = None,
         show_progress: bool | None = None,
+        **older: Any,
     ) -> Report:
         """Extract a tile around each cell of all slides, after `cell_segmentation`.
 
@@ -269,15 +273,17 @@ class Project:
             scheduler: work on a Dask cluster, one task a slide; see `cell_segmentation`.
             progress: told of cells, or a function called with (done, total, message); what it raises stops the work.
             show_progress: a bar on stderr; None: where that is a terminal.
+            **older: `grayspace_fraction` and the like, which have no effect here: no cell is left out.
 
         Raises:
             UsageError: an argument can't be used.
         """
-        from studio.extract.write import check_options
+        from studio.extract.write import check_older, check_options
         from studio.slide.tiles import tile_size
 
         if not (save_tfrecords or save_tiles):
             raise UsageError("There is nothing to write: save_tfrecords, save_tiles, or both have to be True.")
+        check_older(older)
         check_options(img_format, quality, background, normalizer)
         size = tile_size(tile_px, tile_um)
         options: dict[str, Any] = {
@@ -326,6 +332,16 @@ class Project:
 
     def __repr__(self) -> str:
         return f"Project({str(self.root)!r})"
+
+
+def _quality(settings: dict[str, Any]) -> dict[str, Any]:
+    """The setting that `qc`, taken out of older scripts' settings, stands for. Raises UsageError."""
+    method = settings.pop("qc", None)
+    if method is None:
+        return {}
+    if method != "otsu":
+        raise UsageError(f"Slides can't be segmented with qc={method!r}, only with qc='otsu', or otsu=True.")
+    return {"otsu": True}
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -165,6 +165,7 @@ def test_a_slide_of_which_nothing_can_be_read_is_an_error(
         ({"tiles_dir": "x", "img_format": "bmp"}, "jpg, png"),
         ({"tiles_dir": "x", "quality": 0}, "quality"),
         ({"tiles_dir": "x", "normalizer": "sepia"}, "sepia"),
+        ({"tiles_dir": "x", "nonsense": 1}, "no argument 'nonsense'"),
     ],
 )
 def test_arguments_that_can_not_be_used(
@@ -174,6 +175,12 @@ def test_arguments_that_can_not_be_used(
     with pytest.raises(UsageError, match=said):
         extract_cells(slide, cells, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_arguments_of_older_scripts(slide: WSI, cells: Segmentation, tmp_path: Path) -> None:
+    slide.apply_segmentation(cells)
+    report = slide.extract_cells(tiles_dir=tmp_path, img_format="png", grayspace_fraction=1, report=False)
+    assert report.written == 60
 
 
 def test_progress_counts_every_cell(slide: WSI, cells: Segmentation, tmp_path: Path) -> None:

@@ -259,6 +259,18 @@ def test_extraction_options_that_can_not_be_used(project: Project, options: Any)
         project.extract_cells(**{"tile_px": 48, "tile_um": 24} | options)
 
 
+def test_arguments_of_older_scripts(done: Project) -> None:
+    one = {"filters": {"slide": "left"}}
+    assert states(done.cell_segmentation(**PARAMS, **one, save_flow=False, save_centroid=True)) == {"left": "skipped"}
+    assert states(done.cell_segmentation(**PARAMS, **one, qc="otsu", force=True)) == {"left": "done"}
+    assert done.segmentation("left").meta["params"]["otsu"]
+    assert not done.extract_cells(tile_px=48, tile_um="40x", grayspace_fraction=1, **one).failed
+    with pytest.raises(UsageError, match="only with qc='otsu'"):
+        done.cell_segmentation(**PARAMS, qc="blur")
+    with pytest.raises(UsageError, match="no argument 'nonsense'"):
+        done.extract_cells(48, 24, nonsense=1)
+
+
 def test_a_folder_that_is_no_project(tmp_path: Path, project: Project) -> None:
     with pytest.raises(ProjectError, match=r"Project\.create"):
         Project(tmp_path / "none")

@@ -8,11 +8,13 @@ import runpy
 import shlex
 import shutil
 import sys
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import studio
 from studio.cli.main import main
 from studio.extract import read_examples
 from studio.project import Project
@@ -50,6 +52,14 @@ def test_the_tutorial_runs(folder: Path) -> None:
     assert Project(folder / "cohort").report().totals["extracted_slides"] == 2
 
 
+def test_the_table_of_names_is_true() -> None:
+    table = TUTORIAL.read_text(encoding="utf-8").partition("## Names, beside")[2]
+    ours = [name for line in table.splitlines()[4:] for name in re.findall(r"`([A-Za-z_.]+)`", line.split("|")[2])]
+    assert len(ours) >= 18
+    for name in ours:
+        attrgetter(name)(studio)
+
+
 def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> int:
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
@@ -66,13 +76,15 @@ def test_the_example_finds_a_diameter_and_goes_on(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "slides" / "0 broken.svs").write_bytes(b"no slide")
-    assert run_script(monkeypatch, "cohort", folder / "slides") == 1
+    # A pixel size for slides that don't say is not for those that do.
+    assert run_script(monkeypatch, "cohort", folder / "slides", "--mpp", 0.25) == 1
     said = capsys.readouterr().out
-    assert re.search(r"cell diameter: \d+\.\d µm", said)
+    found = re.search(r"cell diameter: (\d+\.\d) µm", said)
     assert "failed: 0 broken" in said
     (folder / "slides" / "0 broken.svs").unlink()
     (folder / "cohort" / "annotations.csv").unlink()
     assert run_script(monkeypatch, "cohort", folder / "slides") == 0
+    assert f"cell diameter: {found[1]} µm" in capsys.readouterr().out
     project = Project(folder / "cohort")
     for name in ("a", "b"):
         assert records(project.root, name) == project.segmentation(name).cells
