@@ -18,7 +18,7 @@ from studio.cellseg.networks import Network, load_module, shared_network
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.plan import Plan, make_plan
-from studio.cellseg.reference import Framing, best_overlaps, cellpose_eval, on_our_tiles
+from studio.cellseg.reference import Framing, best_overlaps, cellpose_eval, on_our_tiles, require_cellpose
 from studio.cellseg.result import Segmentation
 from studio.cellseg.run import Outcome, Request, run_slide
 from studio.core.jobs import NullProgress, Progress
@@ -58,9 +58,13 @@ def bench_segment(slide: WSI, request: BenchRequest, progress: Progress | None =
         cells_against_cellpose_on_other_tiles (on its own), cellpose_against_itself_moved, peak_rss_mb, stages (wall
         and CPU seconds, and CPU seconds a megapixel), and more. Loading the network and compiling come before all
         clocks.
+
+    Raises as `run_slide`, and UsageError without Cellpose 3.1 to compare with.
     """
     progress = progress or NullProgress()
     params = request.params
+    if request.cellpose and not request.stand_in:
+        require_cellpose()
     plan = make_plan(slide, params, request.region_slide, request.rois)
     network: Network
     if request.stand_in:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
 import math
 import time
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from studio.cellseg.inputs import to_channels
 from studio.cellseg.lattice import Rect
 from studio.cellseg.plan import Plan
+from studio.errors import UsageError
 
 TILE_PX, TILE_OVERLAP = 224, 0.1
 """Cellpose's defaults: side of its tiles, and the part of it that neighbours share at least."""
@@ -69,6 +71,19 @@ def on_our_tiles(plan: Plan, rect: Rect) -> Framing | None:
             image = Rect(top, left, top + sides[0] - 2 * RIM_PX, left + sides[1] - 2 * RIM_PX)
             return Framing(image, lattice.tile_px, float(overlap))
     return None
+
+
+def require_cellpose() -> None:
+    """UsageError where the Cellpose that is installed can't be measured against: version 4 has other networks only."""
+    try:
+        version = importlib.metadata.version("cellpose")
+    except importlib.metadata.PackageNotFoundError:
+        version = "none"
+    if not version.startswith("3."):
+        raise UsageError(
+            f"The comparison needs Cellpose 3.1, and {version} is installed. Leave it out with --no-cellpose, or "
+            "pip install 'cellpose<4'; nothing else needs that version."
+        )
 
 
 def cellpose_eval(net: Any, plan: Plan, framing: Framing, *, threads: int) -> Reference:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from studio.cellseg.blocks import FlowPiece
 from studio.cellseg.lattice import Rect
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
+
+cellpose3 = pytest.mark.skipif(
+    not importlib.metadata.version("cellpose").startswith("3."),
+    reason="compares with Cellpose 3.1, another is installed",
+)
 
 
 def painted_cells(

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cellpose.transforms import make_tiles
 
 from studio.cellseg.bench import agreement
 from studio.cellseg.lattice import Rect, TileLattice
@@ -22,7 +21,9 @@ from studio.cellseg.preview import preview
 from studio.cellseg.reference import RIM_PX, Framing, best_overlaps, cellpose_eval, on_our_tiles
 from studio.core.jobs import NullProgress
 from studio.slide import WSI, open_slide
-from tests.cellseg.fields import stand_in
+from tests.cellseg.fields import cellpose3, stand_in
+
+pytestmark = cellpose3
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,8 @@ def test_with_the_real_network_on_the_same_tiles(sample_slide: Path) -> None:
 
 @pytest.mark.parametrize("rect", [Rect(0, 0, 300, 300), Rect(718, 718, 1945, 1945), Rect(900, 0, 1700, 2600)], ids=str)
 def test_an_image_whose_tiles_are_ours(dots: WSI, dots_params: SegmentParams, rect: Rect) -> None:
+    from cellpose.transforms import make_tiles
+
     plan = make_plan(dots, dots_params)
     plan = replace(plan, lattice=TileLattice((3000, 2600), 256, 32))
     framing = on_our_tiles(plan, rect)

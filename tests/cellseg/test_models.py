@@ -20,6 +20,7 @@ from studio.cellseg.models import default_model, ensure_weights, list_models, re
 from studio.cellseg.networks.cpnet import CPNet
 from studio.cellseg.weights import read_head, read_size_model
 from studio.errors import JobCancelled, ModelError
+from tests.cellseg.fields import cellpose3
 
 
 @pytest.fixture
@@ -108,6 +109,7 @@ def test_builtin_comes_first_and_is_here(folder: Path) -> None:
     assert default_model() == "builtin"
 
 
+@cellpose3
 def test_cellposes_names_are_cellposes() -> None:
     from cellpose.models import MODEL_NAMES
 
@@ -116,6 +118,7 @@ def test_cellposes_names_are_cellposes() -> None:
     assert listed == set(MODEL_NAMES) - other
 
 
+@cellpose3
 def test_paths_are_cellposes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from cellpose import models as theirs
 
@@ -160,6 +163,13 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
             resolve_model(str(path))
     torch.save({"a": torch.zeros(2)}, path)
     with pytest.raises(ModelError, match="no Cellpose model"):
+        resolve_model(str(path))
+
+
+def test_weights_of_cellpose_4_are_named_for_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "cpsam"
+    torch.save({"encoder.patch_embed.proj.weight": torch.zeros(4, 3, 8, 8), "W2": torch.eye(4)}, path)
+    with pytest.raises(ModelError, match=r"Cellpose 4 \(cpsam\)"):
         resolve_model(str(path))
 
 
@@ -259,6 +269,7 @@ def _size_model(length: int = 256) -> bytes:
     return buffer.getvalue()
 
 
+@cellpose3
 def test_size_model_gives_cellposes_diameter(tmp_path: Path) -> None:
     from types import SimpleNamespace
 

@@ -15,6 +15,7 @@ from studio.cellseg.networks import load_network
 from studio.cellseg.networks.cpnet import FULL_WIDTHS, CPNet, arrays_of, load_state, widths_of
 from studio.cellseg.weights import read_state
 from studio.errors import ModelError, UsageError
+from tests.cellseg.fields import cellpose3
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,7 @@ def _shaken(net: torch.nn.Module) -> torch.nn.Module:
     return net.eval()
 
 
+@cellpose3
 def test_equals_cellposes_cpnet(tiles: np.ndarray) -> None:
     from cellpose.resnet_torch import CPnet
 
@@ -44,6 +46,7 @@ def test_equals_cellposes_cpnet(tiles: np.ndarray) -> None:
     np.testing.assert_allclose(style.numpy(), style_theirs.numpy(), atol=1e-5)
 
 
+@cellpose3
 def test_state_dict_keys_are_cellposes() -> None:
     from cellpose.resnet_torch import CPnet
 

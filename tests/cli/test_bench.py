@@ -10,7 +10,7 @@ import pytest
 
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cli.main import main
-from tests.cellseg.fields import stand_in
+from tests.cellseg.fields import cellpose3, stand_in
 
 REGION = "700,950,300,220"
 
@@ -22,6 +22,7 @@ def bench(*arguments: object) -> int:
         return main(["bench", "segment", *map(str, arguments)])
 
 
+@cellpose3
 def test_against_the_network_and_cellpose(
     sample_slide: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -45,6 +46,16 @@ def test_against_the_network_and_cellpose(
         assert 0 <= said[key]["near_block_edges"]["f1_50"] <= 1
     assert said["cpu_speedup_vs_cellpose"] > 0
     assert said["tiles_again"] == 0
+
+
+def test_another_cellpose_is_no_measure(
+    sample_slide: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.version", lambda _package: "4.0.6")
+    assert bench(sample_slide, "--region", REGION, "--model", "builtin") == 2
+    said = capsys.readouterr().err
+    assert "4.0.6 is installed" in said
+    assert "--no-cellpose" in said
 
 
 def test_without_the_network(sample_slide: Path, capsys: pytest.CaptureFixture[str]) -> None:
