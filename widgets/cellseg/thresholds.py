@@ -12,31 +12,31 @@ if TYPE_CHECKING:
 TIPS = {
     "Cell probability": "Smallest cell probability (logit, no unit) of a cell's pixel; 0 is usual. Lower finds more "
     "and larger cells, higher fewer and smaller ones.",
-    "Flow error": "Largest mean squared error (no unit) between a cell's flow and that of its shape; 0.4 is usual. "
-    "Lower drops ill-shaped cells, 0 keeps all.",
+    "Flow error": "Largest mean squared error (no unit) between a cell's flow and that of its shape; 0.4 is usual, "
+    "0.5 for the built-in model. Lower drops ill-shaped cells, 0 keeps all.",
     "Min size": "Smallest cell in pixels of the segmentation, in which a cell of the set diameter is 30 or so across "
     "(17 with Cellpose's nuclei); 15 is usual.",
 }
 LIVE_TIP = "Acts at once on the cells of a preview."
-USUAL = SegmentParams()
 
 
 def draw(ctx: Context) -> None:
     """The section Thresholds."""
     ui, session, params = ctx.ui, ctx.actions, ctx.document.params
+    usual = SegmentParams(model=params.model)
     tips = {name: f"{tip} {LIVE_TIP} Double click: the usual value." for name, tip in TIPS.items()}
     changes = {
         "cellprob_threshold": ui.tuner(
-            "Cell probability", params.cellprob_threshold, -6.0, 6.0, step=0.05, neutral=USUAL.cellprob_threshold,
+            "Cell probability", params.cellprob_threshold, -6.0, 6.0, step=0.05, neutral=usual.cellprob_threshold,
             tooltip=tips["Cell probability"],
         ),
         "flow_threshold": ui.tuner(
-            "Flow error", params.flow_threshold, 0.0, 2.0, step=0.01, neutral=USUAL.flow_threshold,
+            "Flow error", params.flow_threshold, 0.0, 2.0, step=0.01, neutral=usual.flow_threshold,
             tooltip=tips["Flow error"],
         ),
         "min_size": int(
             ui.tuner(
-                "Min size", params.min_size, 0, 300, step=1, fmt="%.0f", neutral=USUAL.min_size,
+                "Min size", params.min_size, 0, 300, step=1, fmt="%.0f", neutral=usual.min_size,
                 tooltip=tips["Min size"],
             )
         ),
@@ -50,7 +50,9 @@ def draw(ctx: Context) -> None:
 def _state(ctx: Context) -> None:
     """Whether the cells on screen are those of the sliders."""
     session, overlay = ctx.actions, ctx.document.overlay
-    if session.live.ready and overlay is not None:
+    if session.previewing:
+        ctx.ui.text("Segmenting…", dim=True)
+    elif session.live.ready and overlay is not None:
         ms = session.live.times.live_ms
         took = "" if ms is None else f", the last change took {ms / 1000:.2f} s"
         ctx.ui.text(f"{overlay.source.cells:,} cells{took}", dim=True)
