@@ -8,9 +8,11 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from studio.cellseg.blocks import PART
+from studio.cellseg.blocks import FIRST_HALO, PART
 from studio.cellseg.journal import Journal
 from studio.cellseg.peak import PeakMemory
+from studio.cellseg.plan import BYTES_PER_PX, TILE_BYTES_PER_PX, Plan
+from studio.core.worker import owned_cores
 from studio.errors import RunError
 
 SAMPLE_BLOCKS = 3
@@ -18,8 +20,16 @@ SAMPLE_BLOCKS = 3
 
 COPIES = 3
 """While the result is put together the journal, the Zarr folder and the zip lie on the disk side by side."""
-TABLE_COPIES = 4
+_TABLE_COPIES = 4
 """Of the cell table in memory while it is sorted and its columns are made."""
+
+
+def memory_mb(plan: Plan, tiles: int, cells: int) -> float:
+    """What a run takes beyond the network and the program: blocks under way, tiles kept, the cell table."""
+    at_once = min(plan.blocks_at_once((plan.params.workers or owned_cores()) + 1), max(1, len(plan.blocks)))
+    side = max((max(core.rows, core.cols) for core in plan.blocks), default=0) + 2 * FIRST_HALO
+    kept = min(plan.cache_bytes, tiles * TILE_BYTES_PER_PX * plan.lattice.tile_px**2)
+    return (at_once * side * side * BYTES_PER_PX + kept + cells * PART.itemsize * _TABLE_COPIES) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +61,12 @@ class Estimate:
 class Estimator:
     """Fed with each finished block; knows more after SAMPLE_BLOCKS of them."""
 
-    def __init__(self, journal: Journal, peak: PeakMemory, blocks: int, resumed_cells: int) -> None:
+    def __init__(self, plan: Plan, journal: Journal, peak: PeakMemory, blocks: int, resumed_cells: int) -> None:
         """`blocks`: how many are to be done now; `resumed_cells`: in blocks that are there already."""
+        self._plan = plan
         self._journal = journal
         self._peak = peak
+        self._base_mb = peak.mb
         self._left = blocks
         self._done = 0
         self._resumed_cells = resumed_cells
@@ -78,10 +90,12 @@ class Estimator:
         total_cells = round(self._resumed_cells + self._cells * (1 + more))
         written = self._journal.bytes
         total_bytes = written + (written - self._resumed_bytes) * more
+        # Every block brings about as many tiles as its core is large; too many is no harm, the store is bounded.
+        tiles = len(self._plan.blocks) * (1 + self._plan.params.block_px // self._plan.lattice.stride) ** 2
         self.estimate = Estimate(
             blocks_measured=self._done,
             seconds_left=(time.monotonic() - self._began_s) * more,
-            memory_mb=self._peak.mb + total_cells * PART.itemsize * TABLE_COPIES / 1e6,
+            memory_mb=max(self._peak.mb, self._base_mb + memory_mb(self._plan, tiles, total_cells)),
             disk_mb=total_bytes * COPIES / 1e6,
             cells=total_cells,
         )

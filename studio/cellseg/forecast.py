@@ -15,17 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.blockdata import keep_block, to_bytes
-from studio.cellseg.blocks import FIRST_HALO, PART, BlockCells, FlowPiece
-from studio.cellseg.estimate import COPIES, TABLE_COPIES
+from studio.cellseg.blocks import FIRST_HALO, BlockCells, FlowPiece
+from studio.cellseg.estimate import COPIES, memory_mb
 from studio.cellseg.journal import blocks_there
 from studio.cellseg.lattice import Rect
 from studio.cellseg.networks import Network
 from studio.cellseg.peak import PeakMemory
 from studio.cellseg.pipeline import Pipeline
-from studio.cellseg.plan import BYTES_PER_PX, TILE_BYTES_PER_PX, Plan, make_plan
+from studio.cellseg.plan import Plan, make_plan
 from studio.cellseg.run import Request, identity, network_for
 from studio.core.jobs import NullProgress, Progress
-from studio.core.worker import owned_cores
 
 if TYPE_CHECKING:
     from studio.slide import WSI
@@ -127,10 +126,9 @@ def forecast(
     cells, spread = _scaled(measured.cells, measured.tissue_px, tissue)
     tiles = {tile for core in left for tile in plan.tiles_over(plan.piece(core, FIRST_HALO))}
     bytes_per_cell = measured.bytes / max(1, sum(measured.cells))
-    threads = plan.params.workers or owned_cores()
     return Forecast(
         seconds=measured.wall_s / max(1, measured.tiles) * len(tiles),
-        memory_mb=base_mb + _memory_mb(plan, threads, len(tiles)) + cells * PART.itemsize * TABLE_COPIES / 1e6,
+        memory_mb=base_mb + memory_mb(plan, len(tiles), round(cells)),
         disk_mb=(len(plan.blocks) * _EMPTY_BLOCK_BYTES + bytes_per_cell * cells) * COPIES / 1e6,
         cells=round(cells),
         cells_low=max(0, math.floor(cells - spread)),
@@ -240,14 +238,6 @@ def _scaled(cells: list[int], tissue_px: list[float], total_px: float) -> tuple[
     seen = min(1.0, x.sum() / max(total_px, 1.0))
     deviation = math.sqrt((1 - seen) * float(((y - ratio * x) ** 2).sum()) / (number - 1) / number)
     return total, float(_T90[min(number - 1, len(_T90)) - 1] * deviation / x.mean() * total_px)
-
-
-def _memory_mb(plan: Plan, threads: int, tiles: int) -> float:
-    """Of the blocks under way and the tiles kept."""
-    at_once = min(plan.blocks_at_once(threads + 1), max(1, len(plan.blocks)))
-    side = max((max(core.rows, core.cols) for core in plan.blocks), default=0) + 2 * FIRST_HALO
-    kept = min(plan.cache_bytes, tiles * TILE_BYTES_PER_PX * plan.lattice.tile_px**2)
-    return (at_once * side * side * BYTES_PER_PX + kept) / 1e6
 
 
 def _existing(path: Path) -> Path:

@@ -242,7 +242,7 @@ class _Run:
         plan, focus = self.plan, self._request.focus_slide
         todo = [core for core in plan.blocks if core not in self._parts]
         done_cells = sum(map(len, self._parts.values()))
-        estimator = Estimator(self._journal, self._peak, len(todo), done_cells)
+        estimator = Estimator(plan, self._journal, self._peak, len(todo), done_cells)
         message = f"Segmenting {plan.slide.name}"
         self._progress.start(len(plan.blocks), message, done=len(self._parts))
         order = in_order(plan, todo, None if focus is None else plan.grid.work_from_slide(*focus))
