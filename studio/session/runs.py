@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,7 +10,8 @@ from studio.cellseg.params import SegmentParams
 from studio.core.jobs import Job, JobState
 from studio.core.worker import Worker
 from studio.session import files, unfinished
-from studio.session.base import OnEvent
+from studio.session.base import Apply, OnEvent
+from studio.session.batch import Batch
 from studio.session.estimating import Estimating
 from studio.session.live import LiveCells
 from studio.session.models import TASKS
@@ -55,6 +55,7 @@ class RunSession(PreviewSession):
         self._terminal = TerminalBar()
         self.estimating = Estimating(self, self._with_model, self._submit_estimate)
         self.reflowing = Reflowing(self, self._submit_reflow, self._show_finished)
+        self.batch = Batch(self, self._with_model, self._submit_of_batch, self._run_on_thread)
 
     def update(self) -> bool:
         """Once a frame: take in what the workers did. Whether anything to draw changed."""
@@ -62,7 +63,8 @@ class RunSession(PreviewSession):
         job = self._segment_job
         if self._run is not None and job is not None and job.state is JobState.CANCELLED:
             self._stopped()
-        self._terminal.show(job, self.run_counts)
+        self.batch.update()
+        self._terminal.show(job if self.segmenting or self.batch.job is None else self.batch.job, self.run_counts)
         return changed
 
     @property
@@ -78,7 +80,7 @@ class RunSession(PreviewSession):
     @property
     def progress_text(self) -> str | None:
         """How far the run under way is, in a word or two for a title; None without one."""
-        job = self._segment_job
+        job = self._segment_job if self.segmenting else self.batch.job
         return None if job is None or job.state.final else job_text(job)
 
     def take_attention(self) -> str | None:
@@ -95,7 +97,7 @@ class RunSession(PreviewSession):
         if self.segmenting:
             return "A whole-slide segmentation is running; wait for it, pause it or cancel it."
         if self.rois_only and not self.document.rois:
-            return "There are no regions: draw or load some in the Slide panel, or untick Regions only."
+            return "There are no regions: draw or load some in the Annotations panel, or untick Regions only."
         return None
 
     def requested_run(self) -> Run:
@@ -183,9 +185,15 @@ class RunSession(PreviewSession):
         job = self._batch.submit(target, kwargs, title="Estimate", stamp=self.document.slide_version)
         return self._watch(job, lambda _job: None, on_event=on_event)
 
-    def _submit_reflow(self, target: str, kwargs: dict[str, Any], title: str, apply: Callable[[Job], None]) -> Job:
+    def _submit_reflow(self, target: str, kwargs: dict[str, Any], title: str, apply: Apply) -> Job:
         job = self._batch.submit(target, kwargs, title=title, stamp=self.document.slide_version)
         return self._watch(job, apply, cancelled="Stopped; the cells stay as they were.")
+
+    def _submit_of_batch(self, target: str, kwargs: dict[str, Any], title: str, apply: Apply, failed: Apply) -> Job:
+        self.estimating.stop()
+        job = self._batch.submit(target, kwargs, title=title, stamp=self.document.slide_version)
+        stopped = "Batch stopped. Start it again, with the same folder, to go on."
+        return self._watch(job, apply, failed=failed, cancelled=stopped)
 
     def _submit_run(self, run: Run) -> None:
         self.estimating.stop()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from studio.cellseg.result import Segmentation
+    from studio.session.batch import Batch
     from studio.session.rois import Rois
     from studio.slide import WSI
 
@@ -34,6 +35,7 @@ class SlideSession(JobHost):
     """What is open: a slide, and cells on it."""
 
     rois: Rois
+    batch: Batch
     _opening: Job | None = None
     _loading: Job | None = None
     _looking: Job | None = None
@@ -88,12 +90,18 @@ class SlideSession(JobHost):
         for folder in dropped.empty_folders:
             self.notify("warning", f"{folder} holds no slide. Open files by their name, or a folder with slides in it.")
         if dropped.slides:
-            if others := len(dropped.slides) - 1:
-                name = dropped.slides[0].name
-                self.notify("info", f"One slide is shown at a time: opening {name}, not the other {others}.")
+            self._list_slides(dropped.slides)
             self._open(list(dropped.slides), mpp, dropped)
         else:
             self._put_on_slide(dropped)
+
+    def _list_slides(self, slides: Sequence[Path]) -> None:
+        """Several slides were asked for at once: one is shown, all are listed to be segmented."""
+        named = [path for path in slides if path.suffix.lower() in files.SLIDE_SUFFIXES]
+        if len(named) > 1:
+            self.batch.add(named)
+            where = "under Batch in the Cell Segmentation panel"
+            self.notify("info", f"Opening {named[0].name}. All {len(named)} slides are listed {where}.")
 
     def _put_on_slide(self, dropped: Dropped) -> None:
         """Show results, cells and regions on the open slide."""

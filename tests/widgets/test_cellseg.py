@@ -12,6 +12,7 @@ from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry
 from studio.core.jobs import Job, JobState
 from studio.document import Overlay
+from studio.session.batch import Status
 from studio.session.estimating import Contract
 from studio.session.runcounts import RunCounts
 from studio.session.unfinished import Run
@@ -406,3 +407,29 @@ def test_the_estimate_stands_under_the_buttons(ctx: Any, panel: CellSegPanel, sl
     ctx.actions.set_params(diam_um=12.0)
     ctx.draw(panel)
     assert not any(text.startswith("About 2 min") for text in ctx.ui.texts)
+
+
+def test_slides_of_a_batch_are_listed(
+    ctx: Any, panel: CellSegPanel, slide: WSI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ctx.draw(panel)
+    assert "Start batch" not in ctx.ui.controls
+    batch = ctx.actions.batch
+    batch.add(["/slides/a.svs", "/slides/b.svs"])
+    batch.items[0].status, batch.items[0].cells = Status.DONE, 12
+    batch.items[1].error = "b is no slide."
+    opened: list[int] = []
+    monkeypatch.setattr(type(batch), "open", lambda _self, index: opened.append(index))
+    ctx.ui.press("Slide b.svs")
+    ctx.draw(panel)
+    assert opened == [1]
+    assert ctx.ui.controls["Slide a.svs"].value == ["a.svs", "12 cells"]
+    assert "b.svs: b is no slide." in ctx.ui.texts
+    for label in ("Start batch", "Add slide", "Results folder", "Clear list"):
+        assert ctx.ui.controls[label].enabled
+    ctx.ui.press("Results folder")
+    ctx.draw(panel)
+    assert ctx.actions.pending_dialog.title == "Folder for the results"
+    ctx.ui.press("Clear list")
+    ctx.draw(panel)
+    assert batch.items == []

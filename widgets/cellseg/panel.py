@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from studio.gui.panel import Panel
 
-from . import advanced, compare, model, result, sweep, thresholds, view, whole_slide
+from . import advanced, batch, compare, model, result, sweep, thresholds, view, whole_slide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 NARROW = 84
 """Width of the column of labels where they are short."""
 
+BATCH = "Batch"
+
 SECTIONS: tuple[tuple[str, Callable[[Context], None], bool, bool], ...] = (
     ("Model & Cell Diameter", model.draw, True, True),
     ("Thresholds", thresholds.draw, True, False),
     ("Side by side", sweep.draw, False, True),
     ("Whole-slide segmentation", whole_slide.draw, True, False),
+    (BATCH, batch.draw, False, False),
     ("Result", result.draw, True, False),
     ("Compare A/B", compare.draw, False, True),
     ("View controls", view.draw, True, True),
@@ -45,7 +48,9 @@ class CellSegPanel(Panel):
 
     def draw(self, ctx: Context) -> None:
         """Draw all sections."""
-        for title, draw, default_open, short_labels in SECTIONS:
+        for title, draw, opened, short_labels in SECTIONS:
+            # Slides that were dropped show where they went.
+            default_open = opened or (title == BATCH and bool(ctx.actions.batch.items))
             with ExitStack() as stack:
                 if short_labels:
                     stack.enter_context(ctx.ui.labels(NARROW))

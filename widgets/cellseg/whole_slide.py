@@ -16,7 +16,7 @@ TIPS = {
     "Saves time; doesn't suit all slides (cytology, for one).",
     "Save flows": "Keep the flow field with the result (about 1 MB per megapixel), for gradXY and for other thresholds "
     "later on.",
-    "Regions only": "Segment only inside the regions drawn or loaded in the Slide panel.",
+    "Regions only": "Segment only inside the regions drawn or loaded in the Annotations panel.",
     "Segment": "Segment the whole slide in the background, beginning where you look. A stopped run can be resumed.",
     "Estimate": "What Segment would take (time, memory, disk) and find (cells per mm² with its 95 % interval), from "
     "random fields. Ends by itself when that is known to 5 %.",
@@ -50,7 +50,7 @@ def _options(ctx: Context) -> None:
         otsu = ui.checkbox("Otsu threshold", params.otsu, enabled=free, tooltip=TIPS["Otsu threshold"])
         save_flows = ui.checkbox("Save flows", params.save_flows, enabled=free, tooltip=TIPS["Save flows"])
         regions = bool(ctx.document.rois)
-        tip = TIPS["Regions only"] if regions else "Draw or load regions in the Slide panel first."
+        tip = TIPS["Regions only"] if regions else "Draw or load regions in the Annotations panel first."
         # A tick without regions can be taken away.
         usable = free and (regions or session.rois_only)
         session.rois_only = ui.checkbox("Regions only", session.rois_only, enabled=usable, tooltip=tip)
