@@ -86,7 +86,8 @@ def bench_viewer(request: ViewerRequest, progress: Progress = _NOTHING) -> dict[
             "renderer": gl_renderer(),
             "rounds": rounds,
         }
-        report["frame_ratio"] = _ratio(rounds, "frame_ms")
+        for kind in ("frame", "frame_cpu", "frame_all_cpu"):
+            report[f"{kind}_ratio"] = _ratio(rounds, f"{kind}_ms")
         if request.with_run:
             report["with_run"] = _with_run(stage, session, request)
         if request.cycles:
@@ -127,6 +128,7 @@ def _round(stage: BenchStage, session: Session, request: ViewerRequest, overlay:
         "cells": cells,
         "frame_ms": _percentiles([frame.wall_s for frame in there]),
         "frame_cpu_ms": _percentiles([frame.cpu_s for frame in there]),
+        "frame_all_cpu_ms": _percentiles([frame.all_cpu_s for frame in there]),
         "frame_arriving_ms": _percentiles([frame.wall_s for frame in arriving]),
         "frame_arriving_cpu_ms": _percentiles([frame.cpu_s for frame in arriving]),
         "jump_covered_ms": _rounded(statistics.median(jumps.covered_ms)),

@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.cellseg.blockdata import BlockData, BlockFormatError, from_bytes
 from studio.cellseg.lattice import Rect
 from studio.cellseg.source import MaskGeometry
 from studio.core.lru import ByteLRU
 from studio.errors import ResultFileError
+
+if TYPE_CHECKING:
+    from studio.cellseg.blockdata import BlockData
 
 FINE_BYTES = 96 << 20
 """Decoded blocks kept for near views."""
@@ -194,6 +196,9 @@ def live_ids(cells: NDArray[np.void]) -> NDArray[np.uint32]:
 
 
 def _block(block: LiveBlock, only: tuple[str, ...]) -> BlockData:
+    # The window knows this module from its start, and the engine only when it needs it.
+    from studio.cellseg.blockdata import BlockFormatError, from_bytes
+
     try:
         return from_bytes(block.file.read_bytes(), only)
     except (OSError, BlockFormatError) as error:

@@ -81,7 +81,10 @@ def print_viewer_report(report: dict[str, Any]) -> None:
     say_table([*heads, "RAM MB", "GPU MB"], rows)
     say(f"{report['size'][0]} x {report['size'][1]} px, {report['renderer']}")
     if report["frame_ratio"] is not None:
-        say(f"a frame with the most cells costs {report['frame_ratio']:.2f} x one with the fewest")
+        say(
+            f"a frame with the most cells takes {report['frame_ratio']:.2f} x one with the fewest, "
+            f"{report['frame_all_cpu_ratio']:.2f} x its CPU time"
+        )
     if (run := report.get("with_run")) is not None:
         say(f"frame p95 beside a run {run['frame_ms_beside']['p95']:.1f} ms, {run['p95_ratio']:.2f} x that without")
     if (cycles := report.get("cycles")) is not None:

@@ -50,7 +50,7 @@ class TileSlide(Protocol):
     def closed(self) -> bool:
         """Whether reads raise from now on."""
 
-    def read_tile(self, level: int, col: int, row: int) -> Pixels:
+    def view_tile(self, level: int, col: int, row: int) -> Pixels:
         """RGB of a tile; SlideError where it can't be decoded."""
 
 
@@ -92,7 +92,7 @@ class SlidePyramid:
         check()
         entry = self._levels[level]
         if entry.real is not None:
-            return self._slide.read_tile(entry.real, col, row)
+            return self._slide.view_tile(entry.real, col, row)
         key = (level, col, row)
         tile = self._made.get(key)
         if tile is None:

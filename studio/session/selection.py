@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from studio.cellseg.livesource import LiveSource
 from studio.core.jobs import Job
 from studio.session.cellfacts import CellFacts, facts_of, label_at
 from studio.session.findings import table_of_source
+from studio.session.live import LIVE
 
 if TYPE_CHECKING:
     from studio.cellseg.celltable import CellTable
@@ -81,8 +81,9 @@ class Selection:
         document = self._document
         changed = False
         if document.overlay_version != self._version:
-            source = document.overlay.source if document.overlay is not None else None
-            if source is self._source and not isinstance(source, LiveSource):
+            overlay = document.overlay
+            source = overlay.source if overlay is not None else None
+            if overlay is not None and source is self._source and overlay.origin != LIVE:
                 # Cells that were found anew have other numbers.
                 document.selected_cell = 0
             self._version, self._source, self._table = document.overlay_version, source, None

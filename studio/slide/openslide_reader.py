@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import SlideError
+from studio.slide.fasttiles import VENDORS as FAST_VENDORS
+from studio.slide.fasttiles import FastTiles
 from studio.slide.mpp import find_mpp
 
 
@@ -81,9 +83,16 @@ class OpenSlideReader:
             for size, mean in zip(self.level_sizes, self._downsamples, strict=True)
         )
         self.reading = find_mpp(self.properties)
+        self._fast = FastTiles(path, self.level_sizes, self._downsamples) if vendor in FAST_VENDORS else None
 
-    def read(self, level: int, x_level: int, y_level: int, w: int, h: int) -> NDArray[np.uint8]:
+    def read(self, level: int, x_level: int, y_level: int, w: int, h: int, *, moved: bool = False) -> NDArray[np.uint8]:
         """RGB (h, w, 3) of a rectangle of a level, white where there is nothing."""
+        rect = (level, x_level, y_level, w, h)
+        if self._fast is None:
+            return self._read(*rect)
+        return self._fast.read(*rect, lambda: self._read(*rect), moved=moved)
+
+    def _read(self, level: int, x_level: int, y_level: int, w: int, h: int) -> NDArray[np.uint8]:
         place = (level, x_level, y_level)
         # OpenSlide takes level-0 coordinates and divides them by its own mean downsample.
         mean = self._downsamples[level]
@@ -118,6 +127,8 @@ class OpenSlideReader:
             handle, self._handle = self._handle, None
         if handle is not None:
             handle.retire()
+        if self._fast is not None:
+            self._fast.close()
 
     def _enter(self) -> _Handle:
         with self._lock:

@@ -46,7 +46,16 @@ class PictureReader:
         self.level_downsamples = tuple(float(2**n) for n in range(len(self._levels)))
         log.debug("%s: picture of %d × %d px", path.name, width, height)
 
-    def read(self, level: int, x_level: int, y_level: int, w: int, h: int) -> NDArray[np.uint8]:
+    def read(
+        self,
+        level: int,
+        x_level: int,
+        y_level: int,
+        w: int,
+        h: int,
+        *,
+        moved: bool = False,  # noqa: ARG002
+    ) -> NDArray[np.uint8]:
         """RGB (h, w, 3) of a rectangle of a level."""
         levels = self._levels
         if levels is None:

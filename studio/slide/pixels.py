@@ -36,7 +36,9 @@ class Pixels:
         self.path = path
         self._reader: Reader = open_reader(path)
         self._closed = False
-        self._tiles: ByteLRU[tuple[int, int, int], NDArray[np.uint8]] = ByteLRU(cache_bytes, lambda tile: tile.nbytes)
+        self._tiles: ByteLRU[tuple[int, int, int, bool], NDArray[np.uint8]] = ByteLRU(
+            cache_bytes, lambda tile: tile.nbytes
+        )
         self._lock = threading.Lock()
         self._thumbnails: dict[int, NDArray[np.uint8]] = {}
 
@@ -79,6 +81,17 @@ class Pixels:
         >>> slide.read_tile(0, 0, 0).shape, slide.read_tile(0, 4, 5).shape
         ((512, 512, 3), (407, 172, 3))
         """
+        return self._tile(level, col, row, moved=False)
+
+    def view_tile(self, level: int, col: int, row: int) -> NDArray[np.uint8]:
+        """As `read_tile`, for the eye: perhaps faster, perhaps moved by a fraction of a pixel.
+
+        >>> slide.view_tile(0, 4, 5).shape
+        (407, 172, 3)
+        """
+        return self._tile(level, col, row, moved=True)
+
+    def _tile(self, level: int, col: int, row: int, *, moved: bool) -> NDArray[np.uint8]:
         self._check_open()
         if not 0 <= level < len(self.level_sizes):
             raise UsageError(f"{self.path.name} has levels 0 to {len(self.level_sizes) - 1}, not {level}.")
@@ -88,11 +101,12 @@ class Pixels:
             raise UsageError(f"Level {level} of {self.path.name} has no tile in column {col}, row {row}.")
 
         def load() -> NDArray[np.uint8]:
-            tile = self._reader.read(level, x, y, min(TILE_PX, width - x), min(TILE_PX, height - y))
+            size = (min(TILE_PX, width - x), min(TILE_PX, height - y))
+            tile = self._reader.read(level, x, y, *size, moved=moved)
             tile.setflags(write=False)
             return tile
 
-        tile = self._tiles.get_or_load((level, col, row), load)
+        tile = self._tiles.get_or_load((level, col, row, moved), load)
         self._check_open()
         return tile
 

@@ -27,8 +27,12 @@ class Reader(Protocol):
     properties: Mapping[str, str]
     reading: MppReading
 
-    def read(self, level: int, x_level: int, y_level: int, w: int, h: int) -> NDArray[np.uint8]:
-        """RGB (h, w, 3) of a rectangle that lies within the level; SlideError where it can't be read."""
+    def read(self, level: int, x_level: int, y_level: int, w: int, h: int, *, moved: bool = False) -> NDArray[np.uint8]:
+        """RGB (h, w, 3) of a rectangle that lies within the level; SlideError where it can't be read.
+
+        With `moved`, pixels may lie up to half a level pixel beside where they
+        lie without, and differ from one call to the next, if that is faster.
+        """
         ...
 
     def associated_images(self) -> dict[str, NDArray[np.uint8]]:

@@ -226,7 +226,7 @@ def test_slide_and_cells_come_side_by_side_from_the_middle_out(staged: Stage) ->
     slide.gates[0] = threading.Event()
     source = source_of(np.zeros((5120, 5120), np.uint32))
     reads: list[tuple[str, int]] = []
-    read_tile, read_labels = slide.read_tile, source.read_labels
+    read_tile, read_labels = slide.view_tile, source.read_labels
 
     def slide_read(level: int, col: int, row: int) -> np.ndarray:
         reads.append(("slide", level))
@@ -236,7 +236,7 @@ def test_slide_and_cells_come_side_by_side_from_the_middle_out(staged: Stage) ->
         reads.append(("labels", level))
         return read_labels(level, *window)
 
-    slide.read_tile, source.read_labels = slide_read, label_read  # type: ignore[method-assign]
+    slide.view_tile, source.read_labels = slide_read, label_read  # type: ignore[method-assign]
     staged.show(slide)
     staged.overlay(source)
     staged.document.view.viewport = (2560, 2560)
