@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from studio.cellseg.livesource import LiveSource
 from studio.cellseg.memory import ArraySource
 from studio.core.jobs import Job
 from studio.document import CompareView, Overlay
 from studio.session.flight import fly_to
+from studio.session.live import LIVE
 from studio.session.text import job_fraction
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Compare:
         overlay = self._document.overlay
         if overlay is None:
             return "There are no cells to keep yet: make a preview or segment the slide."
-        if isinstance(overlay.source, LiveSource) or self._host.previewing:
+        if overlay.origin == LIVE or self._host.previewing:
             return "These cells are still being found; they can be kept once they all are."
         return None
 
@@ -181,7 +181,7 @@ class Compare:
             changed = True
         if comparison.kept is None or overlay is None or self.same or self.busy or self._asked == key:
             return changed
-        if not isinstance(overlay.source, LiveSource) and not self._host.previewing:
+        if overlay.origin != LIVE and not self._host.previewing:
             self._start(comparison.kept, overlay, key)
             changed = True
         return changed
