@@ -73,6 +73,10 @@ _HEADS = (
 """Titles of the table's columns, and whether they hold numbers."""
 
 
+MOST = 3000
+"""Slides that the page lists, with some 15 kB of picture each; the tables beside it have all."""
+
+
 def page(report: Report, picture: Callable[[str], str | None]) -> str:
     """The HTML of a report; `picture` gives a slide's thumbnail as a data URI, or None."""
     parts = [
@@ -108,9 +112,9 @@ def _problems(rows: Iterable[Row]) -> Iterable[str]:
     bad = [row for row in rows if row.message]
     if bad:
         yield '<section class="bad"><h2>What needs a look</h2><ul>'
-        for row in bad:
+        for row in bad[:MOST]:
             yield f"<li><b>{escape(row.slide)}</b>: {escape(row.message)}</li>"
-        yield "</ul></section>"
+        yield f"</ul>{_rest(len(bad))}</section>"
 
 
 def _settings(rows: Iterable[Row]) -> Iterable[str]:
@@ -126,9 +130,18 @@ def _slides(rows: tuple[Row, ...], picture: Callable[[str], str | None]) -> Iter
         kind = ' class="number"' if is_number else ""
         yield f"<th{kind}><button>{escape(title)}</button></th>" if title else "<th></th>"
     yield "</tr></thead><tbody>"
-    for row in rows:
+    for row in rows[:MOST]:
         yield _line(row, highest, picture(row.slide))
-    yield "</tbody></table></section>"
+    yield f"</tbody></table>{_rest(len(rows))}</section>"
+
+
+def _rest(count: int) -> str:
+    """A line on what isn't listed."""
+    if count <= MOST:
+        return ""
+    return (
+        f'<p class="dim">The first {MOST:,} of {count:,}. All are in report.csv and report.json, beside this page.</p>'
+    )
 
 
 def _line(row: Row, highest: float, picture: str | None) -> str:

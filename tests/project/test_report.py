@@ -94,6 +94,18 @@ def test_a_report_before_any_work(project: Project) -> None:
     assert "0 of 3" in page.text
 
 
+def test_a_page_of_a_large_cohort_stays_small(done: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    (done.root / "slides" / "bad.svs").write_bytes(b"no slide")
+    (done.root / "slides" / "worse.svs").write_bytes(b"no slide")
+    monkeypatch.setattr("studio.project.page.MOST", 1)
+    report = done.cell_segmentation(model="builtin", diam_um=10, backend="torch", mpp=0.5)
+    page = Page((report.folder / "report.html").read_text(encoding="utf-8"))
+    assert "The first 1 of 2." in page.text
+    assert "The first 1 of 5." in page.text
+    assert "worse" not in page.text
+    assert report.totals["slides"] == len(report.rows) == 5
+
+
 def test_results_that_are_gone_are_waited_for_again(done: Project) -> None:
     done.extract_cells(48, "20x")
     (done.masks_dir / "left-masks.zip").unlink()
