@@ -11,6 +11,8 @@ from typing import Any
 from studio.cellseg.params import SegmentParams
 from studio.errors import ParameterError, StudioError
 
+Region = tuple[int, int, int, int]
+
 PRESET_KIND = "studio segmentation preset"
 _MAX_PRESET_BYTES = 1 << 20
 
@@ -28,7 +30,15 @@ def _changed(params: SegmentParams) -> dict[str, Any]:
     }
 
 
-def as_command(slide: Path, out: Path, params: SegmentParams, *, mpp: float | None = None) -> str:
+def as_command(
+    slide: Path,
+    out: Path,
+    params: SegmentParams,
+    *,
+    mpp: float | None = None,
+    region: Region | None = None,
+    rois: Path | None = None,
+) -> str:
     """The `python -m studio segment` line, quoted for a POSIX shell, that does what the window does.
 
     Args:
@@ -36,6 +46,8 @@ def as_command(slide: Path, out: Path, params: SegmentParams, *, mpp: float | No
         out: the result file to write.
         params: what the panel shows.
         mpp: µm per slide pixel, where it isn't the file's own.
+        region: x, y, width, height in slide pixels to keep to.
+        rois: file of the regions to keep to.
     """
     words = ["python", "-m", "studio", "segment", str(slide), "-o", str(out)]
     for name, value in _changed(params).items():
@@ -48,17 +60,34 @@ def as_command(slide: Path, out: Path, params: SegmentParams, *, mpp: float | No
             words.append(f"{_OPTIONS.get(name, '--' + name.replace('_', '-'))}={_text(value)}")
     if mpp is not None:
         words.append(f"--mpp={_text(mpp)}")
+    if region is not None:
+        words.append(f"--region={','.join(str(value) for value in region)}")
+    if rois is not None:
+        words.append(f"--rois={rois}")
     return shlex.join(words)
 
 
-def as_python(slide: Path, out: Path, params: SegmentParams, *, mpp: float | None = None) -> str:
+def as_python(
+    slide: Path,
+    out: Path,
+    params: SegmentParams,
+    *,
+    mpp: float | None = None,
+    region: Region | None = None,
+    rois: Path | None = None,
+) -> str:
     """Python source that does what the window does; arguments as in `as_command`."""
     settings = ", ".join(f"{name}={value!r}" for name, value in _changed(params).items())
-    pixel_size = "" if mpp is None else f", mpp={mpp!r}"
+    values: dict[str, Any] = {"mpp": mpp, "region": region}
+    others = "".join(f", {name}={value!r}" for name, value in values.items() if value is not None)
+    imports = "from studio.cellseg import SegmentParams, segment_slide\n"
+    if rois is not None:
+        imports += "from studio.slide import read_rois\n"
+        others += f", rois=read_rois({str(rois)!r})"
     return (
-        "from studio.cellseg import SegmentParams, segment_slide\n\n"
+        f"{imports}\n"
         f"params = SegmentParams({settings})\n"
-        f"segmentation = segment_slide({str(slide)!r}, params=params, out={str(out)!r}{pixel_size})\n"
+        f"segmentation = segment_slide({str(slide)!r}, params=params, out={str(out)!r}{others})\n"
     )
 
 
