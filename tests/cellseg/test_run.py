@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from studio.cellseg.lattice import WorkGrid
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.result import Segmentation
 from studio.cellseg.run import Request, run_slide
+from studio.cellseg.where import SQUARE, everywhere_or
 from studio.core.jobs import NullProgress
 from studio.errors import ParameterError, RunError, SlideError, UsageError
 from studio.slide import WSI, open_slide
@@ -149,6 +151,17 @@ def test_otsu_skips_glass_and_says_so(run_dots: RunDots) -> None:
     np.testing.assert_array_equal(np.isin(masks, kept[kept > 0]), only > 0)
     assert len(kept[kept > 0]) == outcome.cells
     assert outcome.times.counts["tiles"] < everywhere.times.counts["tiles"]
+
+
+def test_squares_with_tissue_are_those_it_covers(dots: WSI) -> None:
+    tissue = dots.tissue()
+    for scale in (0.4, 0.9, 3.7):
+        grid = WorkGrid(dots.size, scale, MPP)
+        where = everywhere_or(dots, grid, tissue=True, rois=None)
+        assert where is not None
+        side = SQUARE * scale
+        for (row, col), found in np.ndenumerate(where.squares):
+            assert found == tissue.covers(col * side, row * side, side, side)
 
 
 def test_regions_of_interest_keep_the_cells_inside_whole(run_dots: RunDots) -> None:
