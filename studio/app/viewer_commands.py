@@ -92,8 +92,8 @@ def tool_commands(session: Session) -> tuple[Command, ...]:
             "delete_region", "Delete region", "Delete", rois.remove, lambda: rois.selected is not None, "Tools",
             also=("Backspace",),
         ),
-        Command("load_regions", "Load regions…", "", rois.ask_load, has_slide, "Tools"),
-        Command("save_regions", "Save regions…", "", rois.ask_save, lambda: bool(document.rois), "Tools"),
+        Command("load_regions", "Load regions…", "Ctrl+L", rois.ask_load, has_slide, "Tools"),
+        Command("save_regions", "Save regions…", "Ctrl+S", rois.ask_save, lambda: bool(document.rois), "Tools"),
         Command("bookmark", "Bookmark this view", "Ctrl+B", bookmarks.add, has_slide, "Tools"),
         *(bookmark(index) for index in range(9)),
     )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from studio.app.camera import NOTCH, Camera
 from studio.app.tools import Tools
-from studio.gui.events import Event, Focus, MouseButton, MouseMove, Wheel
+from studio.gui.events import KEY_SPACE, Event, Focus, Key, MouseButton, MouseMove, Wheel
 
 LEFT, MIDDLE = 0, 2
 DOUBLE_CLICK_S = 0.4
@@ -28,6 +28,7 @@ class ViewerInput:
         self._position = (-math.inf, -math.inf)
         self._covered = False
         self._held: int | None = None
+        self._space = False
         self._grabbed_slide = (0.0, 0.0)
         self._last_click: tuple[float, float, float] | None = None
 
@@ -59,6 +60,8 @@ class ViewerInput:
         for event in events:
             if isinstance(event, MouseMove):
                 self._position = (event.x, event.y)
+            elif isinstance(event, Key) and event.key == KEY_SPACE:
+                self._space = event.down
             # While the slide is held it follows the pointer, whatever a tool shows there.
             if self._offer(event) and not (isinstance(event, MouseMove) and self._held is not None):
                 continue
@@ -74,7 +77,7 @@ class ViewerInput:
                     self._camera.zoom_at(*self._position, NOTCH**dy)
                     self._grab()
                 case Focus(on=False):
-                    self._held = None
+                    self._held, self._space = None, False
         return before != self._camera.view.rect_slide
 
     def _offer(self, event: Event) -> bool:
@@ -82,6 +85,9 @@ class ViewerInput:
         position = self.position_slide
         if isinstance(event, MouseMove | Focus) or (isinstance(event, MouseButton) and not event.down):
             return self._tools.on_event(event, position)
+        if self._space and not self._tools.has_mouse:
+            # Held, it moves the slide whatever tool is chosen: not every mouse has a middle button.
+            return False
         if isinstance(event, MouseButton | Wheel) and position is not None:
             return self._tools.on_event(event, position)
         return False

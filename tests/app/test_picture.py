@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,13 @@ GRAY = 120
 
 
 @pytest.fixture
-def document(sample_slide: Path) -> Document:
+def document(sample_slide: Path) -> Iterator[Document]:
     document = Document()
     document.set_slide(WSI(sample_slide))
     view = document.view
     view.viewport, view.center_x, view.center_y, view.scale = (600, 400), 1000.0, 900.0, 1.0
-    return document
+    yield document
+    document.set_slide(None)
 
 
 def drawn(document: Document, **extras: bool) -> np.ndarray:

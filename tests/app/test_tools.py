@@ -10,7 +10,7 @@ from studio.app.camera import Camera
 from studio.app.tools import Tools
 from studio.app.viewer_input import ViewerInput
 from studio.document import Document
-from studio.gui.events import Event, Focus, Key, MouseButton, MouseMove, Wheel
+from studio.gui.events import KEY_SPACE, Event, Focus, Key, MouseButton, MouseMove, Wheel
 
 AREA = (100.0, 50.0, 800.0, 600.0)
 
@@ -79,6 +79,16 @@ def test_a_chosen_tool_has_the_drag_even_beyond_the_slide(hand: Hand) -> None:
     assert hand.do(Wheel(0, 1)) is False  # the pointer is outside
     hand.do(MouseMove(500, 300))
     assert hand.do(Wheel(0, 1)), "the wheel, which the pen doesn't want, still zooms"
+
+
+def test_space_held_moves_the_slide_whatever_tool_is_chosen(hand: Hand) -> None:
+    pen = Spy("pen", MouseButton, MouseMove)
+    hand.tools.add(pen)
+    hand.document.tool = "pen"
+    hand.do(MouseMove(500, 300), Key(KEY_SPACE, 0, True), MouseButton(0, True))
+    assert hand.do(MouseMove(540, 300))
+    hand.do(MouseButton(0, False), Key(KEY_SPACE, 0, False), MouseButton(0, True))
+    assert hand.tools.has_mouse
 
 
 def test_what_one_tool_takes_the_next_learns_only_that_the_pointer_is_gone(hand: Hand) -> None:
