@@ -38,15 +38,31 @@ params_values = st.builds(
 )
 
 
-@given(params=params_values, mpp=st.none() | st.floats(0.05, 10))
-def test_the_command_means_the_same_parameters(params: SegmentParams, mpp: float | None) -> None:
-    words = shlex.split(as_command(Path("my slide.svs"), Path("out dir/cells.zip"), params, mpp=mpp))
+regions = st.none() | st.tuples(st.integers(0, 9**9), st.integers(0, 9**9), st.integers(1, 9**9), st.integers(1, 9**9))
+
+
+@given(params=params_values, mpp=st.none() | st.floats(0.05, 10), region=regions)
+def test_the_command_means_the_same_parameters(
+    params: SegmentParams, mpp: float | None, region: tuple[int, int, int, int] | None
+) -> None:
+    rois = Path("my regions.geojson")
+    line = as_command(Path("my slide.svs"), Path("out dir/cells.zip"), params, mpp=mpp, region=region, rois=rois)
+    words = shlex.split(line)
     assert words[:4] == ["python", "-m", "studio", "segment"]
     parser = argparse.ArgumentParser(allow_abbrev=False)
     segment.add_arguments(parser)
     args = parser.parse_args(words[4:])
     assert segment.params_from(args) == params
-    assert (args.slide, args.out, args.mpp) == (Path("my slide.svs"), Path("out dir/cells.zip"), mpp)
+    assert (args.slide, args.out, args.mpp) == ([Path("my slide.svs")], Path("out dir/cells.zip"), mpp)
+    assert (args.region, args.rois) == (region, rois)
+
+
+@given(params=params_values)
+def test_the_python_call_of_regions_reads_their_file(params: SegmentParams) -> None:
+    source = as_python(Path("slide.svs"), Path("cells.zip"), params, region=(1, 2, 3, 4), rois=Path("my 'own'.csv"))
+    assert "from studio.slide import read_rois\n" in source
+    assert "region=(1, 2, 3, 4)" in source
+    compile(source, "copied", "exec")
 
 
 @given(params=params_values)
