@@ -134,7 +134,10 @@ def test_a_preview_shows_the_cells_of_the_whole_slide(
         assert (np.diff(pairs[1].astype(int)) > 0).all()
 
 
-def test_the_real_network_gives_the_same_bits_however_the_work_is_done(sample_slide: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["openvino", "openvino-bf16"])
+def test_the_real_network_gives_the_same_bits_however_the_work_is_done(
+    sample_slide: Path, tmp_path: Path, backend: str
+) -> None:
     """Batches of other company, another order, other blocks: fixed batch, same back end, same bits."""
     region = (900.0, 1300.0, 420.0, 380.0)
     results = []
@@ -143,21 +146,22 @@ def test_the_real_network_gives_the_same_bits_however_the_work_is_done(sample_sl
             ("a", {"block": 512}, None),
             ("b", {"block": 128}, (1300.0, 1650.0)),
         ):
-            params = SegmentParams(diam_um=8.0, **changes)
+            params = SegmentParams(diam_um=8.0, backend=backend, **changes)
             outcome = run_slide(slide, Request(params, tmp_path / f"{name}.zip", region, focus_slide=focus))
             results.append(_masks(outcome.out))
     assert results[0].max() > 10
     np.testing.assert_array_equal(results[0], results[1])
 
 
-def test_other_batch_sizes_find_the_same_cells(sample_slide: Path) -> None:
+@pytest.mark.parametrize("backend", ["openvino", "openvino-bf16"])
+def test_other_batch_sizes_find_the_same_cells(sample_slide: Path, backend: str) -> None:
     region = (900.0, 1300.0, 420.0, 380.0)
     with open_slide(sample_slide) as slide:
         params = SegmentParams(diam_um=8.0, block=256)
         model = make_plan(slide, params, region).model
         found = []
         for batch in (1, 6):
-            network: Network = load_network(model, batch=batch, threads=2)
+            network: Network = load_network(model, batch=batch, backend=backend, threads=2)
             found.append(preview(slide, params.changed(batch=batch), region, network, NullProgress()).labels)
     one, other = (labels.astype(np.int64) for labels in found)
     assert abs(one.max() - other.max()) <= 0.001 * one.max()
