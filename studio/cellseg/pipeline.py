@@ -24,6 +24,7 @@ from studio.cellseg.blocks import FIRST_HALO, BlockCells, FlowPiece, HaloTooSmal
 from studio.cellseg.flowfield import Tile, TileInputs, TileStore, assemble, assemble_pixels
 from studio.cellseg.lattice import Rect
 from studio.cellseg.networks import Network
+from studio.cellseg.networks.sparing import forward_sparing
 from studio.cellseg.plan import Plan
 from studio.core.worker import owned_cores
 
@@ -110,6 +111,8 @@ class Pipeline:
         self._store = TileStore(plan.cache_bytes) if store is None else store
         self._store.settle()
         self._seen: set[Tile] = set()
+        self.notices: deque[str] = deque()
+        """What somebody should know of, in words; whoever says it takes it from here."""
         self._stop = threading.Event()
         self._again: deque[tuple[Rect, int]] = deque()
         self._halo = FIRST_HALO
@@ -225,13 +228,17 @@ class Pipeline:
         read = [future.result() for _, future in batch]
         x = np.stack([x for x, _ in read])
         with self.times.measure("network"):
-            y = self.network.forward(x)
+            y = forward_sparing(self.network, x, self._tell)
         self.times.count("tiles", len(batch))
         self.times.count("tiles_again", sum(tile in self._seen for tile, _ in batch))
         self._seen.update(tile for tile, _ in batch)
         for (tile, _), (_, pixels), output in zip(batch, read, y, strict=False):
             output = np.ascontiguousarray(output, dtype=np.float32)
             self._store.put(tile, output, pixels if self._pixels else None)
+
+    def _tell(self, text: str) -> None:
+        log.warning("%s", text)
+        self.notices.append(text)
 
     def _find(self, task: _Task) -> None:
         """Pool: the cells of one block, or the block again with more halo."""

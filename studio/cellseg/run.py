@@ -278,6 +278,8 @@ class _Run:
         pipeline = Pipeline(self.plan, self._network, harvest=self._keep, times=self.times, pixels=True)
         with contextlib.closing(pipeline.run(cores, halos, lambda: self._progress.advance(0))) as finished:
             for done in finished:
+                while pipeline.notices:
+                    self._progress.emit("notice", {"text": pipeline.notices.popleft()})
                 self._note(done.extra)
                 yield done.extra
 

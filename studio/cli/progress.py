@@ -75,7 +75,9 @@ class TerminalProgress:
         self._raise_if_cancelled()
 
     def emit(self, kind: str, payload: dict[str, Any]) -> None:
-        """Nothing: the command line shows no partial results."""
+        """Say a notice; the command line shows no partial results."""
+        if kind == "notice":
+            note(str(payload["text"]))
 
     def _raise_if_cancelled(self) -> None:
         if self._cancelled:

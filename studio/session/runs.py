@@ -206,6 +206,8 @@ class RunSession(PreviewSession):
         on_slide = self._is_open(run)
 
         def on_event(kind: str, payload: dict[str, Any]) -> None:
+            if kind == "notice":
+                self.notify("warning", str(payload["text"]))
             if self.run_counts is not None:
                 self.run_counts.take(kind, payload)
             if on_slide:
