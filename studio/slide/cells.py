@@ -84,7 +84,7 @@ def apply_cells(slide: WSI, source: CellLabels, rois: tuple[ROI, ...], *, force:
     if why is not None:
         raise SlideMismatchError(
             f"These cells aren't of {slide.path.name}: {why} Give the slide they were found on; "
-            "force=True takes them all the same."
+            "force=True, or --force, takes them all the same."
         )
     centres = source.centroids(wsi_dim=True)
     ids = source.ids
