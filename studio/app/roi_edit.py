@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from studio.app.camera import Camera
 from studio.app.roi_draw import LINE, SHADOW
-from studio.app.roi_shapes import RoiShapes, Shape
+from studio.app.roi_shapes import TINY, RoiShapes, Shape
 from studio.app.tools import Point, ToWindow
 from studio.gui.events import KEY_BACKSPACE, KEY_DELETE, KEY_ESCAPE, Event, Focus, Key, MouseButton, MouseMove
 from studio.gui.painter import Painter
@@ -27,9 +27,6 @@ REACH = 7.0
 
 HANDLES_MAX = 300
 """Regions with more points in view show none: zoom in to change one."""
-
-TINY = 4.0
-"""Window units; a smaller region is drawn as a dot."""
 
 NAMED = 40.0
 """Window units from which on a region has its name beside it."""

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from studio.app.tools import Point
     from studio.slide.roi import ROI
 
-TOLERANCE = 0.6
+TINY = 4.0
+"""Window units; a smaller region is drawn as a dot."""
+
+TOLERANCE = 0.8
 """Window units by which an outline may be off where points are left out."""
 
-FEW = 24
+FEW = 12
 """Outlines of no more points are drawn as they are."""
 
 
@@ -30,7 +33,7 @@ class Shape:
 
     index: int
     rings: list[list[Point]]
-    """Its outline first, then its holes."""
+    """Its outline first, then its holes; none where it is too small for more than a dot."""
     size: float
     """Of the longer side."""
     middle: Point
@@ -80,16 +83,13 @@ class RoiShapes:
         seen = (boxes[:, :2] < (x + width, y + height)).all(axis=1) & (boxes[:, 2:] > (x, y)).all(axis=1)
         sizes = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / per_window
         middles = self._camera.windows_from_slide((boxes[:, :2] + boxes[:, 2:]) / 2).tolist()
-        placed = self._camera.windows_from_slide(points).tolist()
-        return [
-            Shape(
-                index,
-                [placed[first:last] for first, last in spans[index]],
-                float(sizes[index]),
-                (middles[index][0], middles[index][1]),
-            )
-            for index in np.flatnonzero(seen).tolist()
-        ]
+        placed = self._camera.windows_from_slide(points)
+        shapes = []
+        for index in np.flatnonzero(seen).tolist():
+            size = float(sizes[index])
+            rings = [placed[first:last].tolist() for first, last in spans[index]] if size >= TINY else []
+            shapes.append(Shape(index, rings, size, (middles[index][0], middles[index][1])))
+        return shapes
 
     def _coarsened(self) -> tuple[NDArray[np.float64], list[list[tuple[int, int]]]]:
         """Points (M, 2) of all rings but what is too small to see at this zoom, and where each ring begins and ends."""
