@@ -50,7 +50,7 @@ def test_without_cells_nothing_can_be_compared_and_each_control_says_why(ctx: An
 
 
 def test_keep_change_compare_and_step(ctx: Any, panel: CellSegPanel) -> None:
-    show(ctx, 10, 12, 14)
+    show(ctx, 10, 12, 14, flow_threshold=0.3)
     ctx.draw(panel)
     assert {label for label in VIEWS if ctx.ui.controls[label].enabled} == {"B", "Slide | cells"}
     ctx.ui.press("Keep as A")
@@ -62,7 +62,7 @@ def test_keep_change_compare_and_step(ctx: Any, panel: CellSegPanel) -> None:
     assert [text for text in ctx.ui.texts if text[:2] in ("A:", "B:")] == [
         "A: 3 cells, builtin, 10 µm", "B: 2 cells, builtin, 10 µm",
     ]  # fmt: skip
-    assert "flow threshold 0.4 → 0.8" in ctx.ui.texts
+    assert "flow threshold 0.3 → 0.8" in ctx.ui.texts
     assert "F1 0.800 at IoU 0.5, median IoU 0.781" in ctx.ui.texts
     for text in ("Only in A: 1", "Only in B: 0", "Changed (IoU below 0.9): 1", "Equal: 1"):
         assert text in ctx.ui.texts
