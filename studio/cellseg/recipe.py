@@ -104,6 +104,16 @@ def save_preset(path: Path, params: SegmentParams) -> None:
         raise ParameterError(f"{path} can't be written ({error.strerror or error}). Choose another place.") from error
 
 
+def is_preset(path: Path) -> bool:
+    """Whether a file is one that `save_preset` wrote."""
+    try:
+        if path.suffix.lower() != ".json" or path.stat().st_size > _MAX_PRESET_BYTES:
+            return False
+        return PRESET_KIND in path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return False
+
+
 def load_preset(path: Path) -> SegmentParams:
     """Parameters of a preset file, or those that a result file was made with.
 
