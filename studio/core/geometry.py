@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+Rect = tuple[float, float, float, float]
+"""x, y, width, height in slide pixels."""
+
 
 def cell_range(start: int, stop: int, cell: int, length: int) -> range:
     """Indices of the grid cells of size `cell` that [start, stop) touches, within [0, length)."""
@@ -22,3 +25,12 @@ def working_shape(size_slide: tuple[int, int], scale: float) -> tuple[int, int]:
     """(rows, columns) of the lattice with `scale` slide pixels to a pixel over a slide of (width, height)."""
     width, height = size_slide
     return max(1, round(height / scale)), max(1, round(width / scale))
+
+
+def clip_to_slide(rect: Rect, size: tuple[int, int]) -> Rect | None:
+    """The part of a rectangle (x, y, width, height in slide pixels) that lies on the slide, or None."""
+    left, top = max(0.0, rect[0]), max(0.0, rect[1])
+    right, bottom = min(float(size[0]), rect[0] + rect[2]), min(float(size[1]), rect[1] + rect[3])
+    if right - left < 1 or bottom - top < 1:
+        return None
+    return left, top, right - left, bottom - top

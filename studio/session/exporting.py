@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from studio.core.geometry import clip_to_slide
 from studio.core.jobs import Job
 from studio.core.worker import BATCH_NICE, Worker
 from studio.session import files
 from studio.session.base import CLOSE_TIMEOUT_S
-from studio.session.preview import clip_to_slide
 from studio.session.runs import RunSession
 from studio.session.state import PathDialog
 from studio.settings import Settings

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from studio.cellseg.params import SegmentParams
+from studio.core.geometry import clip_to_slide
 from studio.core.jobs import Job, JobState
 from studio.core.worker import Worker
 from studio.document import Overlay
@@ -320,15 +321,6 @@ class PreviewSession(ModelSession):
         kwargs = self._task(self._slide(), params, shown.rect_slide, shown.roi) | {"stream": False, "flows": flows}
         job = self._interactive.submit(TUNE, kwargs, title="Thresholds", stamp=self.document.slide_version)
         return self._watch(job, apply, failed=failed, visible=False)
-
-
-def clip_to_slide(rect: Rect, size: tuple[int, int]) -> Rect | None:
-    """The part of a rectangle (x, y, width, height in slide pixels) that lies on the slide, or None."""
-    left, top = max(0.0, rect[0]), max(0.0, rect[1])
-    right, bottom = min(float(size[0]), rect[0] + rect[2]), min(float(size[1]), rect[1] + rect[3])
-    if right - left < 1 or bottom - top < 1:
-        return None
-    return left, top, right - left, bottom - top
 
 
 def _covers(rect: Rect, view: Rect | None) -> bool:

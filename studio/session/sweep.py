@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from studio.core.geometry import clip_to_slide
 from studio.core.jobs import Job
 from studio.errors import StudioError
 from studio.session.state import Level
@@ -173,9 +174,8 @@ def _allowed(params: SegmentParams, changes: dict[str, Any]) -> bool:
 
 def field_of(view: Rect, side: float, size: tuple[int, int]) -> Rect | None:
     """The square of a side, or as much of it as there is, in the middle of what is in view of the slide."""
-    left, top = max(0.0, view[0]), max(0.0, view[1])
-    right, bottom = min(float(size[0]), view[0] + view[2]), min(float(size[1]), view[1] + view[3])
-    if right - left < 1 or bottom - top < 1:
+    seen = clip_to_slide(view, size)
+    if seen is None:
         return None
-    width, height = min(side, right - left), min(side, bottom - top)
-    return (left + right - width) / 2, (top + bottom - height) / 2, width, height
+    width, height = min(side, seen[2]), min(side, seen[3])
+    return seen[0] + (seen[2] - width) / 2, seen[1] + (seen[3] - height) / 2, width, height

@@ -13,6 +13,7 @@ import pytest
 from studio.app.loop import FrameTimes
 from studio.app.probe import EVERY_S, FrameState, ProbeFile, snapshot
 from studio.core.jobs import Job, JobState
+from studio.cellseg.params import SegmentParams
 from studio.document import Overlay
 from studio.errors import UsageError
 from studio.gui.control import Control
@@ -56,7 +57,7 @@ def test_all_keys_with_nothing_open(session: Session) -> None:
         "model": "builtin",
         "diam_um": 10.0,
         "auto": False,
-        "thresholds": {"cellprob_threshold": 0.0, "flow_threshold": 0.4, "min_size": 15, "niter": 200},
+        "thresholds": {"cellprob_threshold": 0.0, "flow_threshold": 0.5, "min_size": 15, "niter": 200},
         "live": False,
         "busy": False,
         "live_ms": None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.core.geometry import cell_range, overlap, working_shape
+from studio.core.geometry import cell_range, clip_to_slide, overlap, working_shape
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,8 @@ def test_overlap_is_cut_to_the_bounds_or_empty() -> None:
 def test_working_shape_is_rows_by_columns_and_never_empty() -> None:
     assert working_shape((2220, 2967), 2.0) == (1484, 1110)
     assert working_shape((10, 1), 40.0) == (1, 1)
+
+
+def test_clip_to_slide() -> None:
+    assert clip_to_slide((-10, -10, 50, 50), (30, 100)) == (0, 0, 30, 40)
+    assert clip_to_slide((40, 0, 10, 10), (30, 100)) is None

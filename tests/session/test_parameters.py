@@ -71,3 +71,47 @@ def test_a_model_trained_elsewhere_shows_up_in_the_open_window(
     models.append(model("mine.pt"))
     (tmp_path / "gui_models.txt").write_text("mine.pt\n")
     assert [info.name for info in bench.session.models()] == ["builtin", "cyto2", "mine.pt"]
+
+
+def test_recipes_of_the_view_and_of_regions(bench: Bench, sample_slide: Path) -> None:
+    session = bench.session
+    bench.open(sample_slide)
+    view = session.document.view
+    view.center_x, view.center_y, view.scale, view.viewport = 300.2, 200.0, 1.0, (400, 300)
+    words = shlex.split(session.recipe("command", "view") or "")
+    assert "--region=100,50,400,300" in words
+    assert "region=(100, 50, 400, 300)" in (session.recipe("python", "view") or "")
+    view.center_x = -5000.0
+    assert session.recipe("command", "view") is None
+    assert bench.said("warning", "out of view")
+    assert session.recipe("command", "regions") is None
+    assert bench.said("warning", "no regions")
+    session.rois.add([(0, 0), (900, 0), (0, 900)])
+    words = shlex.split(session.recipe("command", "regions") or "")
+    assert f"--rois={sample_slide.stem}-regions.geojson" in words
+    assert bench.said("info", "regions.geojson", "save them")
+
+
+def test_a_dropped_preset_and_the_parameters_of_cells_on_screen(
+    bench: Bench, sample_slide: Path, tmp_path: Path
+) -> None:
+    session = bench.session
+    session.set_params(diam_um=6.5)
+    session.save_preset(tmp_path / "mine.json")
+    (tmp_path / "regions.json").write_text('{"type": "FeatureCollection", "features": []}')
+    assert not session.drop_preset(tmp_path / "regions.json")
+    assert not session.drop_preset(tmp_path / "gone.json")
+    session.reset_params()
+    assert session.drop_preset(tmp_path / "mine.json")
+    bench.wait()
+    assert session.document.params.diam_um == 6.5
+
+    assert "no cells" in (session.why_not_take_params() or "")
+    bench.open(sample_slide)
+    session.preview()
+    bench.finish(bench.interactive.calls[-1][0], bench.preview_result(4, diam_um=9.25, niter=300))
+    session.document.auto_diameter = True
+    session.take_params()
+    assert (session.document.params.diam_um, session.document.params.niter) == (9.25, 300)
+    assert not session.document.auto_diameter
+    assert "already" in (session.why_not_take_params() or "")

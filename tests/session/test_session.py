@@ -12,7 +12,6 @@ import pytest
 from studio.core.jobs import JobState
 from studio.errors import ModelError
 from studio.session.files import prune_runs, run_path, runs_dir
-from studio.session.preview import clip_to_slide
 
 
 @pytest.fixture
@@ -339,8 +338,3 @@ def test_warming_up_is_asked_for_once_and_is_no_visible_job(bench: Any) -> None:
     assert kwargs == {"model": "builtin"}
     assert bench.session.jobs == []
     assert bench.session.idle
-
-
-def test_clip_to_slide() -> None:
-    assert clip_to_slide((-10, -10, 50, 50), (30, 100)) == (0, 0, 30, 40)
-    assert clip_to_slide((40, 0, 10, 10), (30, 100)) is None

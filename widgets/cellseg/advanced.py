@@ -8,6 +8,7 @@ from studio.cellseg.params import CHANNELS
 
 if TYPE_CHECKING:
     from studio.gui.panel import Context
+    from studio.session.parameters import RecipeOf
 
 CHANNEL_TITLES = {
     "auto": "Automatic",
@@ -36,11 +37,14 @@ TIPS = {
     "Iterations": "Steps that each pixel takes along the flow; 200 is usual, long cells may need more. Acts at once on "
     "the cells of a preview.",
     "Defaults": "All segmentation parameters back to their defaults.",
+    "From cells": "Take the parameters that the cells on screen were found with, a dropped result's for instance.",
     "Load preset": "Take parameters from a preset file, or those that a result (.zip) was made with.",
     "Save preset": "Write these parameters to a file, for other slides and other machines.",
+    "Copy for": "What the copied command or call segments.",
     "Copy command": "Put the command line that does the same for this slide on the clipboard.",
     "Copy Python": "Put the Python call that does the same for this slide on the clipboard.",
 }
+SCOPES: dict[RecipeOf, str] = {"slide": "Whole slide", "view": "What is in view", "regions": "Regions"}
 
 
 def draw(ctx: Context) -> None:
@@ -61,8 +65,12 @@ def draw(ctx: Context) -> None:
     changes = {name: value for name, value in changes.items() if value != getattr(params, name)}
     if changes:
         session.set_params(**changes)
-    if ui.button("Defaults", width=-1.0, tooltip=TIPS["Defaults"]):
-        session.reset_params()
+    with ui.grid(2):
+        if ui.button("Defaults", tooltip=TIPS["Defaults"]):
+            session.reset_params()
+        why = session.why_not_take_params()
+        if ui.button("From cells", enabled=why is None, tooltip=why or TIPS["From cells"]):
+            session.take_params()
     _take_along(ctx)
 
 
@@ -74,7 +82,13 @@ def _take_along(ctx: Context) -> None:
             session.ask_load_preset()
         if ui.button("Save preset", tooltip=TIPS["Save preset"]):
             session.ask_save_preset()
+    names = list(SCOPES)
+    index = ui.combo("Copy for", names.index(session.recipe_of), list(SCOPES.values()), tooltip=TIPS["Copy for"])
+    session.recipe_of = names[index]
+    why = session.why_not_recipe(session.recipe_of)
+    with ui.grid(2):
         for label, language in (("Copy command", "command"), ("Copy Python", "python")):
-            if ui.button(label, tooltip=TIPS[label]) and (text := session.recipe(language)) is not None:
+            pressed = ui.button(label, enabled=why is None, tooltip=why or TIPS[label])
+            if pressed and (text := session.recipe(language, session.recipe_of)) is not None:
                 ui.copy(text)
                 ctx.notify("info", "Copied. Paste it where you want to run it.")

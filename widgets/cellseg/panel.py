@@ -11,6 +11,7 @@ from . import advanced, batch, compare, model, result, sweep, thresholds, view, 
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from studio.gui.panel import Context
 
@@ -45,6 +46,10 @@ class CellSegPanel(Panel):
     def closed(self, ctx: Context) -> None:
         """The ring is for those who set the diameter."""
         ctx.actions.diameters.ring.wanted = False
+
+    def on_drop(self, ctx: Context, path: Path) -> bool:
+        """A preset is this panel's."""
+        return ctx.actions.drop_preset(path)
 
     def draw(self, ctx: Context) -> None:
         """Draw all sections."""
