@@ -141,7 +141,7 @@ class ResultsPanel(Panel):
         if listed != found.cells:
             ctx.ui.text(f"{listed:,} of them are listed.", dim=True)
         query = found.query
-        reveal = self._mark(found, ctx.document.selected_cell)
+        self._mark(found, ctx.document.selected_cell)
         press = ctx.ui.table(
             "Cells",
             columns,
@@ -150,7 +150,6 @@ class ResultsPanel(Panel):
             sorted_by=names.index(query.sort) if query.sort in names else 0,
             descending=query.descending,
             selected=self._line,
-            reveal=reveal,
             shown_rows=SHOWN_ROWS,
             tooltip=TIPS["Cell"],
         )
@@ -160,13 +159,11 @@ class ResultsPanel(Panel):
             results.go_to(int(found.rows[press.row]))
             self._mark(found, ctx.document.selected_cell)
 
-    def _mark(self, found: Findings, selected: int) -> bool:
-        """Look for the selected cell's line, where that may have changed. Whether it should be scrolled to."""
-        if self._marked == (found, selected):
-            return False
-        self._marked = (found, selected)
-        self._line = found.line_of(selected) if selected else None
-        return self._line is not None
+    def _mark(self, found: Findings, selected: int) -> None:
+        """Look for the selected cell's line, where that may have changed."""
+        if self._marked != (found, selected):
+            self._marked = (found, selected)
+            self._line = found.line_of(selected) if selected else None
 
 
 def _per_mm2(density: Density) -> str:

@@ -81,6 +81,8 @@ class GuiState:
         """Where controls drawn now are reported to belong."""
         self.controls: list[Control] = []
         self.open_sections: dict[tuple[str, str], bool] = {}
+        self.selected_rows: dict[tuple[str, str], int | None] = {}
+        """Row that was selected in a table when it was drawn last."""
         self.heights: dict[str, float] = {}
         """Heights of what sizes itself, as measured in the frame before."""
         self.pressed_keys: set[int] = set()

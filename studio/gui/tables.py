@@ -28,15 +28,14 @@ class Tables(Base):
         sorted_by: int | None = None,
         descending: bool = False,
         selected: int | None = None,
-        reveal: bool = False,
         sortable: bool = True,
         shown_rows: int = 12,
         tooltip: str = "",
     ) -> TablePress:
         """Rows of text under headings that can be pressed; what was pressed.
 
-        `cells` gives the texts of a row and is asked only for rows in sight; `reveal` (given in one frame)
-        scrolls to the selected one. Rows are reported by the title of the first column and their first text,
+        `cells` gives the texts of a row and is asked only for rows in sight. When another row is selected, it is
+        brought into sight. Rows are reported by the title of the first column and their first text,
         headings, unless the order is fixed (not `sortable`), as `Sort by …`.
         """
         state = self._state
@@ -46,12 +45,23 @@ class Tables(Base):
             height = row_height * max(1, min(rows, shown_rows))
             pressed: int | None = None
             with imgui.begin_child(label, room, height, False):
-                if reveal and selected is not None:
-                    imgui.set_scroll_y(max(0.0, selected * row_height - (height - row_height) / 2))
-                    # The part follows in the next frame.
-                    state.settle = max(state.settle, 1)
+                self._reveal(label, selected, row_height, height)
                 pressed = self._rows(columns, rows, cells, selected, tooltip)
         return TablePress(head, pressed)
+
+    def _reveal(self, label: str, selected: int | None, row_height: float, height: float) -> None:
+        """Scroll to the selected row where it is another than before and out of sight."""
+        state = self._state
+        key = (state.panel, label)
+        before = state.selected_rows.get(key)
+        state.selected_rows[key] = selected
+        if selected is None or selected == before:
+            return
+        above = selected * row_height - imgui.get_scroll_y()
+        if not 0 <= above <= height - row_height:
+            imgui.set_scroll_y(max(0.0, selected * row_height - (height - row_height) / 2))
+            # The part follows in the next frame.
+            state.settle = max(state.settle, 1)
 
     def _heads(
         self, columns: Sequence[TableColumn], sorted_by: int | None, descending: bool, *, sortable: bool

@@ -125,11 +125,17 @@ class Compare:
 
     def step(self, steps: int) -> None:
         """Go to the next (1) or previous (-1) of the cells that differ, the largest first; round at the ends."""
+        found = self.agreement
+        if found is not None and found.differences:
+            first = 0 if steps > 0 else -1
+            self.go_to((first if self.index is None else self.index + steps) % found.differences)
+
+    def go_to(self, index: int) -> None:
+        """Go to one of the cells that differ; 0 is the largest difference."""
         found, comparison = self.agreement, self._document.comparison
-        if found is None or not found.differences:
+        if found is None or not 0 <= index < found.differences:
             return
-        first = 0 if steps > 0 else -1
-        self.index = (first if self.index is None else self.index + steps) % found.differences
+        self.index = index
         cell = found.difference(self.index)
         if comparison.view == "b":
             self.look("differences")

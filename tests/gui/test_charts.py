@@ -22,7 +22,6 @@ class Bench:
         self.asked: list[int] = []
         self.presses: list[TablePress] = []
         self.selected: int | None = None
-        self.reveal = False
         self.counts = [0, 5, 10, 1]
         self.p = Pilot(self.draw)
 
@@ -35,9 +34,8 @@ class Bench:
         with gui.ui.panel("test"), gui.chrome.window("w", (0, 0, 400, 700)):
             press = gui.ui.table(
                 "Cells", COLUMNS, self.rows, self.cells, sorted_by=1, descending=True, selected=self.selected,
-                reveal=self.reveal, shown_rows=10,
+                shown_rows=10,
             )  # fmt: skip
-            self.reveal = False
             if press != TablePress():
                 self.presses.append(press)
             gui.ui.histogram("Areas", self.counts, 0.0, 40.0, marks=(10.0, 20.0, 30.0), unit="µm²")
@@ -63,12 +61,21 @@ def test_of_a_million_rows_those_in_sight_are_asked_for(bench: Bench) -> None:
 
 @pytest.mark.parametrize("row", [57, 500_003, 999_999])
 def test_any_row_can_be_scrolled_to_and_pressed(bench: Bench, row: int) -> None:
-    bench.selected, bench.reveal = row, True
+    bench.selected = row
     bench.p.settle()
     assert row in shown(bench)
     assert len(shown(bench)) == 10
     bench.p.click(f"Cell {row}")
     assert bench.presses == [TablePress(row=row)]
+
+
+def test_a_row_in_sight_is_selected_without_scrolling_and_one_scrolled_away_stays_away(bench: Bench) -> None:
+    bench.selected = 4
+    bench.p.settle()
+    assert shown(bench)[0] == 0
+    x, y = bench.p.control("Cell 5").middle
+    bench.p.wheel(x, y, -5)
+    assert 4 not in shown(bench)
 
 
 def test_the_wheel_goes_on_by_a_few_rows(bench: Bench) -> None:

@@ -142,7 +142,7 @@ class FakeUi:
         self.texts.append(text)
 
     def table(
-        self, label, columns, rows, cells, *, sorted_by=None, descending=False, selected=None, reveal=False,
+        self, label, columns, rows, cells, *, sorted_by=None, descending=False, selected=None,
         sortable=True, shown_rows=12, tooltip="",
     ) -> TablePress:  # fmt: skip
         """Pressed by the labels of the real one: `Sort by …`, and the title of the first column with a row's text."""

@@ -66,13 +66,18 @@ def test_keep_change_compare_and_step(ctx: Any, panel: CellSegPanel) -> None:
     assert "F1 0.800 at IoU 0.5, median IoU 0.781" in ctx.ui.texts
     for text in ("Only in A: 1", "Only in B: 0", "Changed (IoU below 0.9): 1", "Equal: 1"):
         assert text in ctx.ui.texts
+    assert ctx.ui.controls["No. 1"].value == ["1", "Only in A", "–", f"{(14 * 2 * 0.499) ** 2:.3g}"]
+    assert ctx.ui.controls["No. 2"].value[1:3] == ["Changed", "0.56"]
     ctx.ui.press("Next")
     ctx.draw(panel)
-    assert "1 of 2: only in A" in ctx.ui.texts
+    assert ctx.actions.compare.index == 0
     assert ctx.document.comparison.view == "differences"
     ctx.ui.press("Previous")
     ctx.draw(panel)
-    assert "2 of 2: changed, IoU 0.56" in ctx.ui.texts
+    assert ctx.actions.compare.index == 1
+    ctx.ui.press("No. 1")
+    ctx.draw(panel)
+    assert ctx.document.comparison.selected_a == 3
 
 
 def test_views_are_chosen_and_blinking_has_its_pace(ctx: Any, panel: CellSegPanel) -> None:

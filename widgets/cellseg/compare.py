@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from studio.cellseg.agreement import SAME
 from studio.document import COMPARE_RGB
+from studio.gui.control import TableColumn
 from studio.session.compare import BLINK_RANGE_S
 from studio.session.text import cells_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from studio.cellseg.agreement import Agreement
     from studio.document import CompareView, Overlay
     from studio.gui.panel import Context
@@ -29,8 +33,13 @@ TIPS = {
     "Let go of A": "End the comparison. Files stay.",
     "Blink every": "Seconds that each of the two is shown.",
     "Previous": "Go to the cell that differs a little more.",
+    "No.": "Go to this cell. Those that concern most pixels come first.",
     "Next": "Go to the next cell that differs, those that concern most pixels first.",
 }
+
+KIND_TEXTS = {"only A": "Only in A", "only B": "Only in B", "changed": "Changed"}
+
+SHOWN_ROWS = 6
 
 _MOST_CHANGES = 4
 
@@ -109,9 +118,38 @@ def _agreement(ctx: Context) -> None:
             compare.step(-1)
         if ui.button("Next", enabled=why is None, tooltip=why or TIPS["Next"]):
             compare.step(1)
-    if (cell := compare.difference) is not None and compare.index is not None:
-        what = f"changed, IoU {cell.iou:.2f}" if cell.iou else cell.kind.replace("only", "only in")
-        ui.text(f"{compare.index + 1:,} of {found.differences:,}: {what}", dim=True)
+    if found.differences:
+        _list(ctx, found)
+
+
+def _list(ctx: Context, found: Agreement) -> None:
+    """The cells that differ; a press goes there."""
+    compare, slide = ctx.actions.compare, ctx.document.slide
+    mpp = slide.mpp if slide is not None else None
+
+    def cells(row: int) -> Sequence[str]:
+        cell = found.difference(row)
+        area = math.pi / 4 * (cell.diam_slide * (mpp or 1.0)) ** 2
+        return f"{row + 1:,}", KIND_TEXTS[cell.kind], f"{cell.iou:.2f}" if cell.iou else "–", f"{area:.3g}"
+
+    columns = (
+        TableColumn("No.", 0.8),
+        TableColumn("What", 1.3, 0.0),
+        TableColumn("IoU", 0.7),
+        TableColumn("Area µm²" if mpp else "Area px²", 1.1),
+    )
+    press = ctx.ui.table(
+        "Cells that differ",
+        columns,
+        found.differences,
+        cells,
+        selected=compare.index,
+        sortable=False,
+        shown_rows=SHOWN_ROWS,
+        tooltip=TIPS["No."],
+    )
+    if press.row is not None:
+        compare.go_to(press.row)
 
 
 def _kinds(found: Agreement) -> tuple[tuple[str, str], ...]:
