@@ -15,7 +15,7 @@ from studio.cellseg.params import SegmentParams
 from studio.cellseg.source import MaskGeometry
 from studio.cellseg.tunedsource import TunedSource
 from studio.core.jobs import NullProgress
-from studio.errors import JobCancelled
+from studio.errors import JobCancelled, ModelError
 from studio.slide.roi import ROI
 
 VIEW = (120.0, 200.0, 400.0, 300.0)
@@ -105,6 +105,30 @@ def test_thresholds_that_leave_no_cell(dots_path: Path, dots_params: SegmentPara
     assert nothing["centroids"].shape == (0, 2)
     everything = view(dots_path, dots_params.changed(cellprob_threshold=-99.0, flow_threshold=0.0), stream=False)
     assert everything["cells"] > 0
+
+
+def test_a_worker_that_has_kept_nothing_computes_it(dots_path: Path, dots_params: SegmentParams) -> None:
+    changed = dots_params.changed(cellprob_threshold=1.0)
+    found = view(dots_path, changed, stream=False)
+    assert found["tiles"] > 0
+    same(found, fresh(dots_path, changed))
+
+
+def test_a_model_file_that_is_no_model(
+    dots_path: Path, dots_params: SegmentParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studio.cellseg.networks import shared_network
+
+    monkeypatch.setattr(tunetasks, "shared_network", shared_network)
+    for name, content in (("garbage.pt", b"no model" * 100), ("empty.pt", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ModelError, match=name):
+            view(dots_path, dots_params.changed(model=str(tmp_path / name)))
+    with pytest.raises(ModelError, match="There is no weights file"):
+        view(dots_path, dots_params.changed(model=str(tmp_path / "gone.pt")))
+    # What comes after is none the worse for it.
+    monkeypatch.setattr(tunetasks, "shared_network", tasks.shared_network)
+    assert view(dots_path, dots_params)["cells"] > 0
 
 
 def test_a_smaller_mask_of_the_same_cells(dots_path: Path, dots_params: SegmentParams) -> None:

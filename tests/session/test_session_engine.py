@@ -63,6 +63,44 @@ def test_auto_detect_then_preview_finds_cells_in_view(session: Session) -> None:
     assert overlay.source.has_flows
 
 
+def test_thresholds_act_without_the_network_and_after_a_crash(session: Session) -> None:
+    look_at(session, 1100, 1500, 300)
+    session.set_params(diam_um=9.5)
+    session.preview()
+    wait(session, lambda: session.idle)
+    overlay, tiles = session.document.overlay, session.live.times.tiles
+    assert overlay is not None
+    first = overlay.source.read_labels(0, 0, 0, *overlay.source.geometry.shape)
+    session.set_params(cellprob_threshold=2.0)
+    wait(session, lambda: session.idle)
+    assert session.live.times.live_count == 1
+    assert session.live.times.tiles == tiles
+    assert 0 < overlay.source.cells < len(np.unique(first)) - 1
+
+    # The worker takes its tiles along; a new one has them computed again, and nobody notices but the clock.
+    pid = session._interactive.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait(session, lambda: session._interactive.pid != pid)
+    session.set_params(cellprob_threshold=0.0)
+    wait(session, lambda: session.idle and session.live.times.live_count == 2)
+    assert session.document.overlay is overlay
+    np.testing.assert_array_equal(overlay.source.read_labels(0, 0, 0, *overlay.source.geometry.shape), first)
+    assert session.live.times.tiles > tiles
+
+    # One that dies at work says so, and what was on screen stays.
+    look_at(session, 1300, 1500, 400)
+    session.preview()
+    job = job_of(session, "Preview")
+    wait(session, lambda: job.state is JobState.RUNNING and session._interactive.pid is not None)
+    os.kill(session._interactive.pid or 0, signal.SIGKILL)
+    wait(session, lambda: job.state.final)
+    session.update()
+    assert job.state is JobState.FAILED
+    assert any("stopped unexpectedly" in toast.text for toast in session.toasts)
+    assert session.document.overlay is overlay
+
+
 def test_a_run_killed_half_way_resumes_to_the_same_cells(session: Session, tmp_path: Path) -> None:
     from studio.cellseg.result import Segmentation
 
