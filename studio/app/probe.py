@@ -36,6 +36,8 @@ class FrameState:
     area: tuple[float, float, float, float]
     """Where the slide is drawn, in window coordinates."""
     controls: Sequence[Control]
+    focus: tuple[str, str] | None
+    """Panel and label of the control that Tab went to."""
     tiles: tuple[int, int]
     """Wanted, ready."""
     times: FrameTimes
@@ -50,6 +52,7 @@ def snapshot(frame: FrameState, session: Session) -> dict[str, Any]:
         "frame": frame.number,
         "window": {"size": list(frame.size), "pixels": list(frame.pixels), "title": frame.title},
         "controls": [_control(control) for control in frame.controls],
+        "focus": None if frame.focus is None else {"panel": frame.focus[0], "label": frame.focus[1]},
         "slide": _slide(document),
         "view": _view(document) | {"area": [round(v, 2) for v in frame.area]},
         "tiles": {"wanted": frame.tiles[0], "ready": frame.tiles[1]},

@@ -302,6 +302,7 @@ class WindowStage:
             title=self._title,
             area=self._area,
             controls=self._gui.controls,
+            focus=self._gui.focus,
             tiles=self._scene.tiles,
             times=self._clock.times,
             cpu_times=self._cpu_clock.times,

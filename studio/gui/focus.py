@@ -49,6 +49,11 @@ class Focus:
         self._taken: set[int] = set()
         """Keys of this frame that were for the focus itself."""
 
+    @property
+    def current(self) -> Key | None:
+        """The control that has the keyboard and shows it."""
+        return self._key if self.visible else None
+
     def begin(self, keys: set[int], *, backwards: bool, typing: Key | None) -> None:
         """Begin a frame: `keys` went down in it, `typing` is the text field that has the keyboard."""
         modal = any(stop.modal for stop in self._stops)

@@ -105,6 +105,11 @@ class Gui:
         state = self.state
         return bool(imgui.get_io().want_text_input) or state.popup_open or state.modal is not None
 
+    @property
+    def focus(self) -> tuple[str, str] | None:
+        """Panel and label of the control that Tab brought the keyboard to."""
+        return self.state.focus.current
+
     def takes(self, event: ev.Event) -> bool:
         """Whether a key of this frame is for the control that Tab went to, and so no shortcut."""
         return isinstance(event, ev.Key) and event.down and self.state.focus.takes(event.key)

@@ -38,6 +38,7 @@ def frame(*controls: Control) -> FrameState:
         title="Studio",
         area=(300.0, 24.0, 980.0, 776.0),
         controls=controls,
+        focus=("cellseg", "Preview"),
         tiles=(20, 18),
         times=FrameTimes(2.004, 6.0, 12.0),
         cpu_times=FrameTimes(1.0, 2.0, 3.0),

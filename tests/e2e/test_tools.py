@@ -144,11 +144,13 @@ def by_keyboard_alone(window: StudioWindow) -> None:
     """Light controls, without the mouse but for opening the panel."""
     window.click("Settings", "sidebar")
     assert window.control("Theme", "settings")["value"] == "Dark"
-    # From the sidebar's icon on, with the mouse's click as the place to begin.
+    before = None
     for _ in range(12):
-        if window.state("Theme", "settings")["value"] == "Light":  # type: ignore[index]
+        window.key("Tab")
+        before = window.wait("the next control", lambda p, last=before: p["focus"] not in (None, last))["focus"]
+        if before == {"panel": "settings", "label": "Theme"}:
             break
-        window.key("Tab", "Down")
+    window.key("Down")
     window.wait("light controls", lambda p: any(c["label"] == "Theme" and c["value"] == "Light" for c in p["controls"]))
     close_panel(window)
 
