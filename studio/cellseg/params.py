@@ -11,6 +11,11 @@ from studio.errors import ParameterError
 BUILTIN_MODEL = "builtin"
 """Name of the embedded nuclear model, which needs no download."""
 
+USUAL_FLOW_THRESHOLD = 0.4
+"""Cellpose's."""
+OWN_FLOW_THRESHOLDS = {BUILTIN_MODEL: 0.5}
+"""Models with another usual one: chosen by `models scan` where counts are truest and F1 is the best."""
+
 CHANNELS = (
     *("auto", "gray", "red", "green", "blue", "hematoxylin", "fluorescence"),
     *("red+green", "red+blue", "green+red", "green+blue", "blue+red", "blue+green"),
@@ -19,6 +24,11 @@ CHANNELS = (
 
 NETWORK_TILE = 256
 """Side of a network tile in working pixels while `tile` is on."""
+
+
+def usual_flow_threshold(model: str) -> float:
+    """The flow threshold that a model is used with unless somebody says otherwise."""
+    return OWN_FLOW_THRESHOLDS.get(model, USUAL_FLOW_THRESHOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +47,8 @@ class SegmentParams:
     diam_um: float = 10.0
     """Expected cell diameter in micrometres; the slide is resampled so that it spans the model's `diam_mean` pixels."""
     cellprob_threshold: float = 0.0
-    flow_threshold: float = 0.4
-    """Largest mean squared flow error of a kept cell; 0 switches the check off."""
+    flow_threshold: float = None  # type: ignore[assignment]  # until __post_init__
+    """Largest mean squared flow error of a kept cell; 0 switches the check off, None is what is usual for the model."""
     min_size: int = 15
     """Smallest kept cell in working pixels."""
     niter: int = 200
@@ -70,6 +80,8 @@ class SegmentParams:
     def __post_init__(self) -> None:
         for name in ("diam_um", "cellprob_threshold", "flow_threshold", "downscale", "memory_gb"):
             value = getattr(self, name)
+            if name == "flow_threshold" and value is None:
+                value = usual_flow_threshold(self.model)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise ParameterError(f"{name} must be a finite number, not {value!r}.")
             # So that 10 and 10.0 are one run.
@@ -84,7 +96,7 @@ class SegmentParams:
                 "Nuclei measure about 6-12 µm, whole cells 8-30 µm."
             )
         if self.flow_threshold < 0:
-            raise ParameterError("flow_threshold must be 0 (no check) or more; 0.4 is usual.")
+            raise ParameterError("flow_threshold must be 0 (no check) or more; 0.4 or 0.5 is usual.")
         if self.min_size < 0:
             raise ParameterError("min_size must be 0 or more working pixels; 15 is usual.")
         if self.niter < 1:
@@ -119,7 +131,15 @@ class SegmentParams:
         return NETWORK_TILE if self.tile else self.window
 
     def changed(self, **changes: Any) -> SegmentParams:
-        """A copy with some fields replaced, checked again."""
+        """A copy with some fields replaced, checked again.
+
+        With the model, a flow threshold that was usual for the old one becomes what is usual for the new one.
+
+        >>> SegmentParams().changed(model="cyto2").flow_threshold
+        0.4
+        """
+        if changes.get("model", self.model) != self.model and self.flow_threshold == usual_flow_threshold(self.model):
+            changes = {"flow_threshold": None} | changes
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:

@@ -21,8 +21,8 @@ _OPTIONS = {"memory_gb": "--memory"}
 
 
 def _changed(params: SegmentParams) -> dict[str, Any]:
-    """Fields that differ from their default, and always the two that matter most."""
-    plain = SegmentParams()
+    """Fields that differ from what is usual for the model, and always the two that matter most."""
+    plain = SegmentParams(model=params.model)
     always = ("model", "diam_um")
     values = params.to_dict()
     return {

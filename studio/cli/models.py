@@ -109,7 +109,6 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     add(
         "--flow-threshold",
         type=number("the threshold"),
-        default=0.4,
         metavar="T",
         help="as for `segment` (with --diameter-px)",
     )

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.cellseg.params import CHANNELS, SegmentParams
+from studio.cellseg.params import CHANNELS, USUAL_FLOW_THRESHOLD, SegmentParams
 from studio.cli.arguments import PROG, add_json, add_mpp, add_verbose, device, existing, number, region
 from studio.cli.output import note, say, say_json
 from studio.cli.progress import TerminalProgress
@@ -101,7 +101,8 @@ def add_result_options(parser: argparse.ArgumentParser) -> None:
         "--flow-threshold",
         type=number("the threshold"),
         metavar="T",
-        help=f"lower: stricter about shapes; 0: no check (default {DEFAULTS.flow_threshold:g})",
+        help=f"lower: stricter about shapes; 0: no check (default {USUAL_FLOW_THRESHOLD:g}, of builtin "
+        f"{DEFAULTS.flow_threshold:g})",
     )
     add("--min-size", type=int, metavar="N", help=f"smallest cell in working pixels (default {DEFAULTS.min_size})")
     add("--niter", type=int, metavar="N", help=f"steps of the flow dynamics (default {DEFAULTS.niter})")

@@ -74,7 +74,7 @@ def test_thresholds_go_up_and_down_again_without_loss(dots: WSI, with_flows: Pat
         flows = np.asarray(source.flows)
     with Segmentation.load(tmp_path / "up.zip") as up:
         np.testing.assert_array_equal(np.asarray(up.flows), flows)
-        back = {"cellprob_threshold": 0.0, "flow_threshold": 0.4, "min_size": 15}
+        back = {"cellprob_threshold": 0.0, "flow_threshold": 0.5, "min_size": 15}
         reflow(dots, up, back, tmp_path / "down.zip")
         with pytest.raises(UsageError, match=r"over 0, so -0\.5"):
             reflow(dots, up, {"cellprob_threshold": -0.5}, tmp_path / "x.zip")

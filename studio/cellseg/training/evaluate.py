@@ -11,7 +11,7 @@ import numpy as np
 from studio.cellseg.inputs import resolve_channel
 from studio.cellseg.models import resolve_model
 from studio.cellseg.networks import load_network
-from studio.cellseg.params import BUILTIN_MODEL
+from studio.cellseg.params import BUILTIN_MODEL, usual_flow_threshold
 from studio.cellseg.training.data import LabelledImage, find_labelled, is_dark, median_diameter, read_labels, read_rgb
 from studio.cellseg.training.pictures import draw_comparison
 from studio.cellseg.training.predict import segment_auto, segment_image
@@ -30,7 +30,7 @@ def evaluate(
     split: str = "all",
     channel: str = "auto",
     cellprob_threshold: float = 0.0,
-    flow_threshold: float = 0.4,
+    flow_threshold: float | None = None,
     backend: str = "auto",
     threads: int = 1,
     pictures: Path | None = None,
@@ -45,7 +45,7 @@ def evaluate(
         split: one of `SPLITS`: of the fixed parts, `validation` is one of `train`.
         channel: as in `SegmentParams`; `auto` looks at each image's background.
         cellprob_threshold: as in `SegmentParams`.
-        flow_threshold: as in `SegmentParams`.
+        flow_threshold: as in `SegmentParams`; None is what is usual for the model.
         backend: as in `load_network`.
         threads: of the CPU.
         pictures: folder for a picture of each image, see `training.pictures`.
@@ -62,6 +62,8 @@ def evaluate(
     items = labelled_images(folders, split)
     info = resolve_model(model)
     network = load_network(info, threads=threads, backend=backend)
+    if flow_threshold is None:
+        flow_threshold = usual_flow_threshold(info.name)
     progress = progress or NullProgress()
     progress.start(len(items), f"Evaluating {info.name}")
     rows, scores = [], []
