@@ -111,7 +111,7 @@ def main(text: str) -> int:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return NO_DIALOG
     root.withdraw()
-    patterns = " ".join(f"*{suffix} *{suffix.upper()}" for suffix in values["suffixes"])
+    patterns = " ".join(f"*{suffix} *{suffix.upper()}" for suffix in values["suffixes"]) or "*"
     options = {
         "title": values["title"],
         "initialdir": values["folder"],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.core.jobs import Job
 from studio.core.worker import Worker
 from studio.errors import ModelError, StudioError
 from studio.session.parameters import ParameterSession
+from studio.session.state import PathDialog
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +29,23 @@ class ModelSession(ParameterSession):
         super().__init__(settings, interactive=interactive, batch=batch)
         self._downloads: dict[str, Job] = {}
         self._warm = False
+
+    def ask_model_file(self) -> None:
+        """Let the window ask for a file of weights, then use it."""
+        folder = Path(self.settings.last_folder or Path.home())
+        self.pending_dialog = PathDialog("open", "Choose a model's weights", folder, (), self.use_model_file)
+
+    def use_model_file(self, path: str | Path) -> None:
+        """Take a file's weights for the model, if it holds a network that can be run."""
+        source = Path(path).expanduser().absolute()
+
+        def apply(_job: Job) -> None:
+            self.set_params(model=str(source))
+            self.notify("success", f"Model: {source.name}.")
+
+        job = self._interactive.submit("studio.session.warm:warm_up", {"model": str(source)}, title="Model")
+        job.message = f"Reading {source.name}"
+        self._watch(job, apply, visible=False)
 
     def warm_up(self) -> None:
         """Let the interactive worker load the engine now; the first preview then starts seconds sooner."""

@@ -101,6 +101,21 @@ def test_thresholds_act_without_the_network_and_after_a_crash(session: Session) 
     assert session.document.overlay is overlay
 
 
+def test_a_model_file_is_looked_into_before_it_is_taken(session: Session, tmp_path: Path) -> None:
+    from studio.cellseg.models import resolve_model
+
+    garbage, copied = tmp_path / "garbage.pt", tmp_path / "own.pt"
+    garbage.write_bytes(b"no model" * 100)
+    copied.write_bytes((resolve_model("builtin").path or Path()).read_bytes())
+    session.use_model_file(garbage)
+    wait(session, lambda: session.idle)
+    assert session.document.params.model == "builtin"
+    assert any("garbage.pt" in toast.text and toast.level == "error" for toast in session.toasts)
+    session.use_model_file(copied)
+    wait(session, lambda: session.idle)
+    assert session.document.params.model == str(copied)
+
+
 def test_a_run_killed_half_way_resumes_to_the_same_cells(session: Session, tmp_path: Path) -> None:
     from studio.cellseg.result import Segmentation
 

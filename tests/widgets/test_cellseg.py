@@ -80,7 +80,7 @@ def test_without_a_slide_nothing_can_be_run(ctx: Any, panel: CellSegPanel) -> No
 
 def test_the_model_list_says_what_is_here(ctx: Any, panel: CellSegPanel) -> None:
     ctx.draw(panel)
-    assert ctx.ui.controls["Model"].items == ["Builtin (installed)", "Cyto2 (download, 26 MB)"]
+    assert ctx.ui.controls["Model"].items == ["Builtin (installed)", "Cyto2 (download, 26 MB)", "From a file…"]
     ctx.ui.enter("Model", 1)
     ctx.draw(panel)
     assert ctx.document.params.model == "cyto2"
@@ -90,8 +90,12 @@ def test_the_model_list_says_what_is_here(ctx: Any, panel: CellSegPanel) -> None
 def test_a_model_by_path_stays_chosen(ctx: Any, panel: CellSegPanel) -> None:
     ctx.actions.set_params(model="/models/mine.pt")
     ctx.draw(panel)
-    assert ctx.ui.controls["Model"].items[-1] == "/models/mine.pt"
+    assert ctx.ui.controls["Model"].items[-2:] == ["/models/mine.pt", "From a file…"]
     assert ctx.document.params.model == "/models/mine.pt"
+    ctx.ui.enter("Model", 3)
+    ctx.draw(panel)
+    assert ctx.document.params.model == "/models/mine.pt"
+    assert ctx.actions.pending_dialog is not None
 
 
 def test_auto_closes_the_whole_slide_section_and_manual_opens_it(

@@ -23,6 +23,8 @@ TIPS = {
     "Auto-preview": "Segment what is in view whenever it has stood still for half a second. Moving on stops it.",
 }
 
+FROM_FILE = "From a file…"
+
 
 def draw(ctx: Context) -> None:
     """The section Model & Cell Diameter."""
@@ -40,11 +42,13 @@ def _model(ctx: Context) -> None:
     if chosen not in names:
         names.append(chosen)
         titles.append(chosen)
-    index = ctx.ui.combo("Model", names.index(chosen), titles, tooltip=TIPS["Model"])
-    if names[index] != chosen:
+    index = ctx.ui.combo("Model", names.index(chosen), [*titles, FROM_FILE], tooltip=TIPS["Model"])
+    if index == len(names):
+        session.ask_model_file()
+    elif names[index] != chosen:
         session.set_params(model=names[index])
     for info in models:
-        if info.name == names[index] and info.description:
+        if info.name == chosen and info.description:
             ctx.ui.text(info.description, dim=True)
     job_row(ctx, "Download", "Cancel download")
 
