@@ -14,6 +14,7 @@ import pickle
 import zipfile
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,16 @@ def read_head(path: Path) -> WeightsHead | None:
     Raises:
         ModelError: unreadable, or no state dict of a Cellpose 1-3 network.
     """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ModelError(f"The model {path} can't be read: {error.strerror or error}.") from error
+    return _read_head(path, (status.st_mtime_ns, status.st_size, status.st_ino))
+
+
+@lru_cache(maxsize=64)
+def _read_head(path: Path, _version: tuple[int, int, int]) -> WeightsHead | None:
+    """What `read_head` says of one version of a file; asked for with each change of a threshold."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
