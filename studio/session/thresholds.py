@@ -153,7 +153,9 @@ class LiveThresholds:
         if wanted == self._failed or not (moved or not self._ready or (settled and self._flows_stale)):
             return
         # Flows are many bytes: they come along where they are looked at, else once the slider rests.
-        flows = wanted.cellprob_threshold != self._flows_of and (settled or self.document.style.gradxy)
+        style = self.document.style
+        looked_at = style.gradxy or style.cellprob
+        flows = wanted.cellprob_threshold != self._flows_of and (settled or looked_at)
         self._asked = _Asked(wanted, flows, now_s)
         self._job = self.submit(shown, wanted, flows, self._apply, self._refused)
 
