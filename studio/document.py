@@ -150,10 +150,6 @@ class View:
         dx, dy = (x - self.center_x) / self.scale, (y - self.center_y) / self.scale
         return dx * cos - dy * sin + self.viewport[0] / 2, dx * sin + dy * cos + self.viewport[1] / 2
 
-    def fit(self, size_slide: tuple[int, int]) -> None:
-        """Bring a whole slide of (width, height) pixels into view, with a little margin."""
-        self.show((0.0, 0.0, float(size_slide[0]), float(size_slide[1])))
-
     def show(self, rect: Rect) -> None:
         """Bring a part of the slide into view, with a little margin."""
         x, y, width, height = rect

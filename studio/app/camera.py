@@ -198,7 +198,7 @@ class Camera:
         if slide is None:
             return
         if rect is None:
-            view.fit(slide.size)
+            view.show(slide.bounds)
         else:
             view.scale = self._bounded(max(rect[2] / view.span[0], rect[3] / view.span[1]))
             view.center_x, view.center_y = rect[0] + rect[2] / 2, rect[1] + rect[3] / 2

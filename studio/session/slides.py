@@ -211,7 +211,7 @@ class SlideSession(JobHost):
     def fit_view(self) -> None:
         """Bring the whole slide into view."""
         if self.document.slide is not None:
-            self.document.view.fit(self.document.slide.size)
+            self.document.view.show(self.document.slide.bounds)
 
     def show_rect(self, rect: tuple[float, float, float, float]) -> None:
         """Bring a rectangle (x, y, width, height in slide pixels) into view, with a little margin."""

@@ -53,6 +53,22 @@ class Pixels:
         return self._reader.level_sizes[0]
 
     @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """x, y, width, height in slide pixels of what was scanned, where the file says; else of the whole slide.
+
+        >>> slide.bounds
+        (0.0, 0.0, 2220.0, 2967.0)
+        """
+        whole = (0.0, 0.0, float(self.size[0]), float(self.size[1]))
+        try:
+            x, y, w, h = (float(self.properties[f"openslide.bounds-{name}"]) for name in ("x", "y", "width", "height"))
+        except (KeyError, ValueError):
+            return whole
+        left, top = max(0.0, x), max(0.0, y)
+        right, bottom = min(whole[2], x + w), min(whole[3], y + h)
+        return (left, top, right - left, bottom - top) if right > left and bottom > top else whole
+
+    @property
     def level_sizes(self) -> tuple[tuple[int, int], ...]:
         """(width, height) of each level, the largest first."""
         return self._reader.level_sizes

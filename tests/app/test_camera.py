@@ -11,6 +11,7 @@ from studio.document import Document
 class FakeSlide:
     def __init__(self, size: tuple[int, int] = (10_000, 4_000), mpp: float | None = 0.25) -> None:
         self.size = size
+        self.bounds = (0.0, 0.0, float(size[0]), float(size[1]))
         self.mpp = mpp
 
     def close(self) -> None: ...

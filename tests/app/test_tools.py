@@ -17,6 +17,7 @@ AREA = (100.0, 50.0, 800.0, 600.0)
 
 class FakeSlide:
     size = (10_000, 4_000)
+    bounds = (0.0, 0.0, 10_000.0, 4_000.0)
     mpp = 0.25
 
     def close(self) -> None: ...

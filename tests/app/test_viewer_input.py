@@ -15,6 +15,7 @@ RIGHT = 1
 
 class FakeSlide:
     size = (10_000, 4_000)
+    bounds = (0.0, 0.0, 10_000.0, 4_000.0)
     mpp = 0.25
 
     def close(self) -> None: ...

@@ -267,3 +267,24 @@ def test_a_large_picture_has_coarse_levels(tmp_path: Path) -> None:
         assert slide.level_sizes == ((1703, 1301), (852, 651), (426, 326))
         mean = pixels[:1300, :1702].reshape(650, 2, 851, 2, 3).mean(axis=(1, 3))
         assert np.abs(slide.read_level(1, 0, 0, 851, 650) - mean).max() <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("said", "bounds"),
+    [
+        (("100", "200", "800", "600"), (100, 200, 800, 600)),
+        (("-50", "0", "5000", "600"), (0, 0, 2100, 600)),
+        (("100", "200", "0", "600"), (0, 0, 2100, 1500)),
+        (("100", "two", "800", "600"), (0, 0, 2100, 1500)),
+        ((), (0, 0, 2100, 1500)),
+    ],
+)
+def test_what_was_scanned(
+    slide_path: Path, monkeypatch: pytest.MonkeyPatch, said: tuple[str, ...], bounds: tuple[int, ...]
+) -> None:
+    """Some scanners write a canvas that is mostly empty, and say where on it the tissue lies."""
+    with open_slide(slide_path) as slide:
+        names = ("x", "y", "width", "height")
+        properties = dict(zip((f"openslide.bounds-{name}" for name in names), said, strict=False))
+        monkeypatch.setattr(slide._reader, "properties", properties)
+        assert slide.bounds == bounds
