@@ -55,8 +55,10 @@ def cluster(scheduler: Any) -> Iterator[Any]:
         yield scheduler
         return
     if scheduler == "local":
+        # Its workers share this terminal; what goes wrong in a task is told by us.
+        quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": "127.0.0.1:0"}
         with (
-            distributed.LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0") as local,
+            distributed.LocalCluster(threads_per_worker=1, **quiet) as local,
             distributed.Client(local, timeout=60) as client,
         ):
             yield client
@@ -160,8 +162,8 @@ class _Running:
             self._blocks_done += int(result)
         if not at.out:
             self._finish(at)
-        message = f"{self._step.name}: {len(self.slides)} slides at work, {self._blocks_done} of {self._blocks} blocks"
-        self._progress.advance(0, message)
+        blocks = f", {self._blocks_done} of {self._blocks} blocks" if self._blocks else ""
+        self._progress.advance(0, f"{self._step.name}: {len(self.slides)} slides at work{blocks}")
         return []
 
     def cancel(self) -> None:
@@ -223,7 +225,10 @@ class _Running:
         from distributed.scheduler import KilledWorker
 
         if future.status == "finished":
-            return future.result()
+            result = future.result()
+            if isinstance(result, Refusal):
+                raise RunError(result.message)
+            return result
         self._check()
         error = future.exception() if future.status == "error" else None
         if isinstance(error, KilledWorker):
@@ -250,11 +255,21 @@ class _LostError(RunError):
     """Work that the cluster forgot, as it does when its scheduler ends."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a task can't be done, as its value: Dask would try an error again, and log its traceback on the worker."""
+
+    message: str
+
+
 def call_on_worker(target: str, arguments: dict[str, Any]) -> Any:
     """On a worker: call 'module:function' with the number of threads that the worker has."""
     module, _, name = target.partition(":")
     function = getattr(importlib.import_module(module), name)
-    return function(NullProgress(), **with_threads(arguments, _threads()))
+    try:
+        return function(NullProgress(), **with_threads(arguments, _threads()))
+    except StudioError as error:
+        return Refusal(str(error))
 
 
 def with_threads(arguments: dict[str, Any], threads: int) -> dict[str, Any]:

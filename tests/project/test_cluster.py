@@ -86,7 +86,7 @@ def test_the_same_bytes_though_a_worker_is_killed_in_the_middle(project: Project
 
 
 @pytest.mark.slow
-def test_extraction_and_bad_slides(done: Project, client: Any) -> None:
+def test_extraction_and_bad_slides(done: Project, client: Any, capfd: pytest.CaptureFixture[str]) -> None:
     (done.root / "slides" / "bad.svs").write_bytes(b"no slide")
     report = done.cell_segmentation(**PARAMS, mpp=0.5, scheduler=client)
     assert {outcome.slide: outcome.status for outcome in report.outcomes} == {
@@ -94,8 +94,10 @@ def test_extraction_and_bad_slides(done: Project, client: Any) -> None:
         "bad": "failed",
     }
     assert "not a slide" in report.failed[0].message
-    report = done.extract_cells(48, "20x", scheduler=client)
+    report = done.extract_cells(48, "20x", scheduler="local")
     assert [outcome.slide for outcome in report.failed] == ["bad"]
+    # Workers of this machine share the terminal, and leave it alone.
+    assert "Traceback" not in capfd.readouterr().err
     for name in CROPS:
         records = list(read_examples(done.root / "tfrecords" / f"{name}.tfrecords"))
         assert len(records) == done.segmentation(name).cells
@@ -106,7 +108,7 @@ def test_extraction_and_bad_slides(done: Project, client: Any) -> None:
 def test_stopping_keeps_blocks_and_the_same_call_goes_on(project: Project, alone: Project, client: Any) -> None:
     class Stop(NullProgress):
         def advance(self, steps: int = 1, message: str | None = None) -> None:
-            if message and "0 of" not in message:
+            if message and "blocks" in message and "0 of" not in message:
                 raise JobCancelled
 
     with pytest.raises(JobCancelled):
@@ -212,6 +214,17 @@ def test_workers_use_their_own_threads_unless_told() -> None:
     assert cluster.with_threads({"run": run}, 3)["run"].params == {"workers": 3}
     assert cluster.with_threads({"params": {"workers": 2}}, 3)["params"] == {"workers": 2}
     assert cluster.with_threads({"options": {}}, 3)["options"] == {"workers": 3}
+
+
+def test_what_a_task_refuses_is_its_value(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it isn't tried again, and no worker logs it."""
+    monkeypatch.setattr(cluster, "_threads", lambda: 1)
+    (tmp_path / "bad.svs").write_bytes(b"no slide")
+    run = SharedRun(str(tmp_path / "bad.svs"), None, None, SegmentParams().to_dict(), None, str(tmp_path / "o.zip"))
+    refusal = cluster.call_on_worker("studio.cellseg.share:count_blocks", {"run": run})
+    assert "not a slide" in refusal.message
+    with pytest.raises(TypeError):
+        cluster.call_on_worker("studio.cellseg.share:count_blocks", {})
 
 
 def test_helpers_skip_what_is_done(project: Project, alone: Project) -> None:
