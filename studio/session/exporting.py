@@ -13,6 +13,7 @@ from studio.core.jobs import Job
 from studio.core.worker import BATCH_NICE, Worker
 from studio.session import files
 from studio.session.base import CLOSE_TIMEOUT_S
+from studio.session.live import LIVE
 from studio.session.runs import RunSession
 from studio.session.state import PathDialog
 from studio.settings import Settings
@@ -72,6 +73,8 @@ class ExportSession(RunSession):
         """What stands in the way of an export, in words; None when nothing does."""
         if self.document.overlay is None:
             return "There are no cells to export yet: make a preview or segment the slide."
+        if self.document.overlay.origin == LIVE:
+            return "The run isn't complete: its cells can be exported when it is."
         if self._export_job is not None and not self._export_job.state.final:
             return "An export is under way."
         return None

@@ -35,7 +35,7 @@ class LiveCells:
         if self._document.slide_version != self._stamp:
             return
         if kind == "plan":
-            self._overlay = Overlay(live_source(payload), LIVE, self._params)
+            self._overlay = Overlay(live_source(payload), LIVE, self._params, growing=True)
         elif kind == "block" and self._overlay is not None:
             source = self._overlay.source
             assert isinstance(source, LiveSource)

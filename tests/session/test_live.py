@@ -56,6 +56,9 @@ def test_finished_blocks_are_shown_while_the_run_goes_on(run: tuple[Session, Job
     assert overlay is not None
     assert overlay.origin == "live"
     assert overlay.source.cells == 1
+    # The slide is seen where no block is finished.
+    assert overlay.growing
+    assert "isn't complete" in (session.why_not_export() or "")
     version = session.document.overlay_version
     job.events.append(("block", block(tmp_path, 100, 100)))
     session.update()
