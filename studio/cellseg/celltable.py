@@ -72,6 +72,45 @@ class CellTable(Mapping[str, Column]):
         return pandas.DataFrame(self.flat()).set_index("id")
 
 
+class Cells(int):
+    """How many cells there are, a plain number for all purposes; indexed with a column's name, their table.
+
+    >>> cells = Cells.of(2, lambda: CellTable(2, {"id": lambda: np.array([1, 2])}))
+    >>> f"{cells} cells", cells["id"].tolist(), "area_um2" in cells
+    ('2 cells', [1, 2], False)
+    """
+
+    _table: Callable[[], CellTable]
+
+    @classmethod
+    def of(cls, count: int, table: Callable[[], CellTable]) -> Cells:
+        """`table` is asked when a column is."""
+        self = cls(count)
+        self._table = table
+        return self
+
+    def __getitem__(self, name: str) -> Column:
+        """A column, one row a cell; KeyError where there is none of that name."""
+        # Not an iterable: NumPy would take the number for a sequence.
+        if not isinstance(name, str):
+            raise TypeError(f"cells are indexed with the name of a column, not {name!r}")
+        return self._table()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._table()
+
+    def __reduce__(self) -> tuple[type[int], tuple[int]]:
+        return int, (int(self),)
+
+    def keys(self) -> list[str]:
+        """Names of the columns."""
+        return list(self._table())
+
+    def to_pandas(self) -> Any:
+        """See `CellTable.to_pandas`."""
+        return self._table().to_pandas()
+
+
 def table_of(segmentation: Segmentation) -> CellTable:
     """The table of a segmentation: what its file has, and what can be measured in its masks."""
     place = segmentation.geometry

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.cellseg.celltable import CellTable
+from studio.cellseg.celltable import Cells, CellTable
 from studio.cellseg.memory import ArraySource, checked_masks, placed_by
 from studio.cellseg.mismatch import mismatch_text, slide_facts, slide_of
 from studio.cellseg.paint import Pictures
@@ -156,11 +156,10 @@ class Segmentation(Pictures):
         return self._source.level_count
 
     @property
-    def cells(self) -> int:
-        """How many cells there are; `cell_table` says what is known of each."""
-        if self._kept_rows is not None:
-            return int(np.count_nonzero(self._kept_rows))
-        return self._all_cells
+    def cells(self) -> Cells:
+        """How many cells there are; `cells["area_um2"]` is a column of `cell_table`, what is known of each."""
+        count = self._all_cells if self._kept_rows is None else int(np.count_nonzero(self._kept_rows))
+        return Cells.of(count, lambda: self.cell_table)
 
     @cached_property
     def _all_cells(self) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -403,3 +405,21 @@ def test_info_says_what_is_there(saved: Path, labels: np.ndarray) -> None:
     assert info["flows"] is True
     assert "area_um2" in info["columns"]
     assert info["params"] == META["params"]
+
+
+def test_cells_are_a_number_and_a_table(labels: np.ndarray, saved: Path) -> None:
+    with Segmentation.load(saved) as loaded:
+        cells = loaded.cells
+        assert cells == labels.max()
+        assert f"{cells:,}" == f"{labels.max():,}"
+        assert (np.zeros(cells).shape, np.arange(cells)[-1]) == ((cells,), cells - 1)
+        assert json.loads(json.dumps(cells)) == cells
+        assert type(pickle.loads(pickle.dumps(cells))) is int
+        np.testing.assert_array_equal(cells["area_um2"], loaded.cell_table["area_um2"])
+        assert {"id", "x", "y_um", "perimeter_um", "eccentricity", "bbox"} <= set(cells.keys())
+        assert "bbox" in cells
+        with pytest.raises(KeyError):
+            cells["no such column"]
+        with pytest.raises(TypeError, match="name of a column"):
+            cells[0]
+        assert len(cells.to_pandas()) == cells
