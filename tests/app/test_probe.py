@@ -13,7 +13,6 @@ import pytest
 from studio.app.loop import FrameTimes
 from studio.app.probe import EVERY_S, FrameState, ProbeFile, snapshot
 from studio.core.jobs import Job, JobState
-from studio.cellseg.params import SegmentParams
 from studio.document import Overlay
 from studio.errors import UsageError
 from studio.gui.control import Control
