@@ -19,7 +19,7 @@ class Pictures(Base):
         """An RGB picture (h, w, 3) as large as the line's width and `high` allow, in its middle; True when pressed.
 
         The array must not change while it is shown: it is uploaded once. With `enlarged` it is shown beside the
-        pointer, so high, while the pointer is on it.
+        window, so high, while the pointer is on it.
         """
         state = self._state
         self._cell()
@@ -33,7 +33,8 @@ class Pictures(Base):
         self._paint.image(state.textures.of(rgb), place)
         self._paint.frame(place, state.theme.accent if hit.hovered else state.theme.border)
         if enlarged and hit.hovered:
-            self._beside(rgb, (left + room, top), state.px(enlarged), tooltip)
+            right = imgui.get_window_position()[0] + imgui.get_window_width()
+            self._beside(rgb, (right, top), state.px(enlarged), tooltip)
             tooltip = ""
         self._done(label, "picture", True, None, tooltip)
         return hit.pressed
