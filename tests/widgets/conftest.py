@@ -100,7 +100,7 @@ class FakeUi:
         chosen = self._entered.get(label)
         return chosen if enabled and chosen is not None and entries[chosen].enabled else None
 
-    def picture(self, label, rgb, *, high=200, tooltip="") -> bool:
+    def picture(self, label, rgb, *, high=200, enlarged=0, tooltip="") -> bool:
         self._note(label, "picture", True, rgb.shape, tooltip)
         return label in self._pressed
 

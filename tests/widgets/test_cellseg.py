@@ -234,7 +234,7 @@ def test_a_sweep_is_chosen_from_by_its_pictures(ctx: Any, panel: CellSegPanel, s
     ctx.draw(panel)
     assert ctx.ui.controls["Sweep"].enabled
     assert not ctx.ui.controls["Clear pictures"].enabled
-    ctx.ui.enter("Sweep over", 2)
+    ctx.ui.enter("Vary", 2)
     ctx.draw(panel)
     assert ctx.actions.sweep.kind == "Cell probability"
     picture = np.zeros((20, 20, 3), np.uint8)

@@ -13,17 +13,19 @@ if TYPE_CHECKING:
     from studio.session.sweep import Variant
 
 TIPS = {
-    "Sweep over": "What differs from picture to picture; all else is as set in this panel.",
+    "Vary": "What differs from picture to picture; all else is as set in this panel.",
     "Sweep": "Segment the middle of the view in several ways, a square of 16 cell diameters.",
     "Clear pictures": "Take the pictures away.",
 }
 PICTURE_HEIGHT = 190
+ENLARGED = 460
+"""Height of the picture that the pointer is on."""
 
 
 def draw(ctx: Context) -> None:
     """The section Side by side."""
     ui, sweep = ctx.ui, ctx.actions.sweep
-    sweep.kind = KINDS[ui.combo("Sweep over", KINDS.index(sweep.kind), KINDS, tooltip=TIPS["Sweep over"])]
+    sweep.kind = KINDS[ui.combo("Vary", KINDS.index(sweep.kind), KINDS, tooltip=TIPS["Vary"])]
     with ui.grid(2):
         why = sweep.why_not()
         if ui.button("Sweep", enabled=why is None, tooltip=why or TIPS["Sweep"]):
@@ -50,7 +52,9 @@ def draw(ctx: Context) -> None:
 def _picture(ctx: Context, variant: Variant) -> None:
     if variant.picture is not None:
         tip = f"Take {variant.caption} ({variant.cells or 0:,} cells)."
-        if ctx.ui.picture(f"Take {variant.caption}", variant.picture, high=PICTURE_HEIGHT, tooltip=tip):
+        if ctx.ui.picture(
+            f"Take {variant.caption}", variant.picture, high=PICTURE_HEIGHT, enlarged=ENLARGED, tooltip=tip
+        ):
             ctx.actions.sweep.choose(variant)
 
 
