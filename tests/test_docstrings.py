@@ -25,7 +25,7 @@ from studio.extract import CellTiles
 ROOMS = (studio.core, studio.slide, studio.cellseg, studio.extract, studio.project)
 TUTORIAL = Path(__file__).resolve().parent.parent / "studio" / "project" / "README.md"
 
-MODULES = sorted(module.name for room in ROOMS for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."))
+MODULES = sorted(module.name for room in ROOMS for module in pkgutil.iter_modules(room.__path__, f"{room.__name__}."))
 
 
 def examples() -> Iterator[doctest.DocTest]:
