@@ -144,7 +144,7 @@ def _apply_metrics(style: imgui.core.GuiStyle, scale: float) -> None:
     pairs = {
         "window_padding": (14, 12),
         "frame_padding": (9, 4),
-        "item_spacing": (8, 7),
+        "item_spacing": (8, 5),
         "item_inner_spacing": (6, 4),
     }
     for name, (x, y) in pairs.items():

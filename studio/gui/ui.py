@@ -19,7 +19,7 @@ from studio.gui.sliders import Sliders
 from studio.gui.tables import Tables
 from studio.gui.theme import Color, Theme
 
-SECTION_HEIGHT = 28
+SECTION_HEIGHT = 26
 BAR_HEIGHT = 6
 JOB_HEIGHT = 48
 
