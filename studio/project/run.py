@@ -22,6 +22,8 @@ from studio.project.steps import Step, recorded
 log = logging.getLogger(__name__)
 
 _POLL_S = 0.1
+_LEAST_BYTES = 10_000_000
+"""What a slide counts at least where time is told from sizes: planning and writing take theirs of small ones, too."""
 
 Call = Callable[[Progress, str, dict[str, Any], str], dict[str, Any]]
 """(progress, 'module:function', arguments, title) to what the function returns."""
@@ -32,8 +34,8 @@ class CohortProgress:
 
     def __init__(self, progress: Progress, sizes: Sequence[int]) -> None:
         self._progress = progress
-        self._sizes = [max(1, size) for size in sizes]
-        self._began_s = time.monotonic()
+        self._sizes = [max(_LEAST_BYTES, size) for size in sizes]
+        self._began_s = self._worked_s = 0.0
         self._worked_bytes = 0
         self._prefix = ""
 
@@ -42,13 +44,14 @@ class CohortProgress:
         left = sum(self._sizes[number:])
         eta = ""
         if self._worked_bytes:
-            seconds = (time.monotonic() - self._began_s) / self._worked_bytes * left
-            eta = f", about {_duration(seconds)} to go"
+            eta = f", about {_duration(self._worked_s / self._worked_bytes * left)} to go"
+        self._began_s = time.monotonic()
         self._prefix = f"[{number + 1} of {len(self._sizes)}{eta}] "
 
     def finish(self, number: int) -> None:
-        """The slide of that number was worked on, not skipped."""
+        """The slide of that number was done; one that failed tells nothing of the others' time."""
         self._worked_bytes += self._sizes[number]
+        self._worked_s += time.monotonic() - self._began_s
 
     def start(self, total: int, message: str = "", done: int = 0) -> None:
         """Passed on."""
@@ -106,8 +109,10 @@ def run_step(
             places = stack.enter_context(SlideBuffer(how.buffer, how.buffer_gb)).through(paths)
         for number, (slide, (_, local)) in enumerate(zip(todo, places, strict=True)):
             cohort.begin(number)
-            yield _outcome(step, slide, local, cohort, call)
-            cohort.finish(number)
+            outcome = _outcome(step, slide, local, cohort, call)
+            if outcome.ok:
+                cohort.finish(number)
+            yield outcome
 
 
 def _on_cluster(

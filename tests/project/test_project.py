@@ -132,6 +132,30 @@ class StopAt(NullProgress):
             raise JobCancelled
 
 
+def test_time_to_go_is_told_from_slides_that_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    from studio.project import run
+
+    clock = [0.0]
+    monkeypatch.setattr(run.time, "monotonic", lambda: clock[0])
+    told = StopAt(100)
+    cohort = run.CohortProgress(told, [5, 40_000_000, 80_000_000, 3])
+    cohort.begin(0)
+    clock[0] += 500
+    # It failed: nothing is known yet.
+    for number in (1, 2):
+        cohort.begin(number)
+        cohort.start(9, f"Segmenting {number}")
+        clock[0] += 60
+        cohort.finish(number)
+    cohort.begin(3)
+    cohort.start(1, "Segmenting 3")
+    assert told.messages == [
+        "[2 of 4] Segmenting 1",
+        "[3 of 4, about 2 min to go] Segmenting 2",
+        "[4 of 4, about 10 s to go] Segmenting 3",
+    ]
+
+
 def test_a_stopped_run_goes_on_and_ends_with_the_same_cells(project: Project, done: Project) -> None:
     stop = StopAt(6)
     with pytest.raises(JobCancelled):
