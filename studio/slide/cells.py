@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.errors import SlideMismatchError
+from studio.errors import SlideMismatchError, UsageError
 from studio.slide.roi import ROI, in_any
 
 if TYPE_CHECKING:
@@ -78,8 +78,10 @@ class AppliedCells:
 def apply_cells(slide: WSI, source: CellLabels, rois: tuple[ROI, ...], *, force: bool) -> AppliedCells:
     """Check that cells belong to a slide, and choose those within the regions (all, where there are none).
 
-    Raises SlideMismatchError for cells of another slide, unless `force`.
+    Raises SlideMismatchError for cells of another slide, unless `force`, and UsageError for a path.
     """
+    if isinstance(source, str | Path):
+        raise UsageError(f"Load the cells first: Segmentation.load({str(source)!r}).")
     why = None if force else source.mismatch(slide)
     if why is not None:
         raise SlideMismatchError(

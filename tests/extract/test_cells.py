@@ -115,6 +115,11 @@ def test_cells_of_another_slide_are_refused(slide: WSI, cells: Segmentation, tmp
         assert other.apply_segmentation(cells, force=True) == 60
 
 
+def test_a_path_in_place_of_cells(slide: WSI, masks_zip: Path) -> None:
+    with pytest.raises(UsageError, match="Load the cells first"):
+        slide.apply_segmentation(masks_zip)
+
+
 def test_the_tile_size_must_be_known(disc_slide: Path, cells: Segmentation) -> None:
     with WSI(disc_slide) as slide, pytest.raises(UsageError, match="tile_px"):
         CellTiles(slide, cells)
