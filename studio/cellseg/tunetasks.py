@@ -8,6 +8,7 @@ its outcome is that of a fresh preview, because a tile is what it is.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from studio.cellseg.livesource import live_ids, owned
 from studio.cellseg.models import resolve_model
 from studio.cellseg.networks import Network, shared_network
 from studio.cellseg.params import SegmentParams
-from studio.cellseg.pipeline import StageTimes
+from studio.cellseg.pipeline import Pipeline, StageTimes
 from studio.cellseg.plan import Plan, make_plan, recut
 from studio.cellseg.preview import Preview, segment_plan
 from studio.cellseg.retune import MOST_PX, Field, open_field, retune
@@ -40,6 +41,9 @@ STREAM_BLOCKS = 20
 """Blocks that a streamed view is cut into, about; more would spend their time on halos."""
 SIDES_PX = (256, 1024)
 """Smallest and largest side of such a block."""
+
+AHEAD_HALO = 192
+"""Twice the usual one; enough for nearly all thresholds that leave cells apart."""
 
 
 @dataclass(slots=True)
@@ -69,6 +73,7 @@ def view_task(
     rois: Sequence[ROI] | None = None,
     stream: bool = True,
     flows: bool = True,
+    ahead: bool = False,
 ) -> dict[str, Any]:
     """Segment a part of a slide, from the middle outwards, with what is known of the network's answer already.
 
@@ -84,6 +89,7 @@ def view_task(
         rois: only cells inside of these.
         stream: whether blocks are handed over one by one.
         flows: whether the flows are wanted.
+        ahead: whether the network should see to what lower thresholds may want of the view's surroundings.
 
     Returns:
         labels (H, W) uint32, flows (H, W, 3) float16 or None, geometry (`MaskGeometry`'s fields), centroids (N, 2)
@@ -105,6 +111,8 @@ def view_task(
             found = _streamed(plan, network, kept, progress, times)
         else:
             progress.start(1, "Applying the thresholds")
+            if ahead:
+                _look_ahead(plan, network, kept, progress, times)
             found = _retuned(plan, network, kept, progress, times, flows=flows)
     return {
         "labels": found.labels,
@@ -156,8 +164,24 @@ def _retuned(
         kept.halo = halo = found.halo
     # In one block where possible, so that the next field finds all tiles of its halo.
     whole = plan.region.rows * plan.region.cols <= MOST_PX
-    plan = recut(plan, max(plan.region.rows, plan.region.cols) if whole else SIDES_PX[1])
+    plan = recut(plan, _longest(plan) if whole else SIDES_PX[1])
     return segment_plan(plan, network, progress, store=kept.tiles, times=times)
+
+
+def _look_ahead(plan: Plan, network: Network, kept: _Kept, progress: Progress, times: StageTimes) -> None:
+    """Have the tiles of a wide halo computed: lower thresholds make longer paths, which lead further out."""
+    if kept.halo >= AHEAD_HALO or plan.region.rows * plan.region.cols > MOST_PX:
+        return
+    pipeline = Pipeline(recut(plan, _longest(plan)), network, times=times, store=kept.tiles)
+    with contextlib.closing(
+        pipeline.run([plan.region], {plan.region: AHEAD_HALO}, lambda: progress.advance(0))
+    ) as done:
+        for _ in done:
+            kept.halo = AHEAD_HALO
+
+
+def _longest(plan: Plan) -> int:
+    return max(plan.region.rows, plan.region.cols)
 
 
 def _outlines(plan: Plan) -> tuple[bytes, ...]:

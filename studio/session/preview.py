@@ -17,7 +17,7 @@ from studio.session.diameters import Diameters
 from studio.session.models import ModelSession
 from studio.session.streamed import PREVIEW, Streamed
 from studio.session.sweep import Sweep
-from studio.session.thresholds import LiveThresholds, Shown
+from studio.session.thresholds import LiveThresholds, Shown, Wish
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -312,13 +312,13 @@ class PreviewSession(ModelSession):
     def _submit_live(
         self,
         shown: Shown,
-        params: SegmentParams,
-        flows: bool,
+        wish: Wish,
         apply: Callable[[Job], None],
         failed: Callable[[Job], None],
     ) -> Job:
         """Have the preview on screen made again with other thresholds."""
-        kwargs = self._task(self._slide(), params, shown.rect_slide, shown.roi) | {"stream": False, "flows": flows}
+        kwargs = self._task(self._slide(), wish.params, shown.rect_slide, shown.roi)
+        kwargs |= {"stream": False, "flows": wish.flows, "ahead": wish.ahead}
         job = self._interactive.submit(TUNE, kwargs, title="Thresholds", stamp=self.document.slide_version)
         return self._watch(job, apply, failed=failed, visible=False)
 

@@ -56,15 +56,19 @@ class Times:
     """Tiles that have gone through the network, in all."""
 
 
-Submit = Callable[[Shown, SegmentParams, bool, Callable[[Job], None], Callable[[Job], None]], Job]
-"""Have a preview made again with other thresholds: what, parameters, whether flows are wanted, done, failed."""
-
-
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class Wish:
+    """What is asked of the worker."""
+
     params: SegmentParams
     flows: bool
+    ahead: bool
+    """Whether it should get ready for other thresholds as well."""
     at_s: float
+
+
+Submit = Callable[[Shown, Wish, Callable[[Job], None], Callable[[Job], None]], Job]
+"""Have a preview made again with other thresholds: what, how, done, failed."""
 
 
 @dataclass(slots=True)
@@ -72,8 +76,9 @@ class LiveThresholds:
     """Keeps the cells on screen to the panel's thresholds. Main thread only.
 
     One request is under way at a time; what is asked for meanwhile is asked
-    for when it is done, the newest only. After a preview its own thresholds
-    are asked for once, which lets the worker get ready for others.
+    for when it is done, the newest only. Once nothing moves after a preview,
+    its own thresholds are asked for, which lets the worker get ready for
+    others; a slider that moves takes it back.
     """
 
     document: Document
@@ -84,13 +89,13 @@ class LiveThresholds:
     times: Times = field(default_factory=Times)
     _shown: Shown | None = None
     _job: Job | None = None
-    _asked: _Asked | None = None
+    _asked: Wish | None = None
     _failed: SegmentParams | None = None
     _ready: bool = False
-    """Whether the worker has answered since the preview came to the screen."""
+    """Whether the worker has got ready for other thresholds since the preview came to the screen."""
     _flows_of: float | None = None
     """The cell probability threshold of the flows on screen, which are kept inside the foreground."""
-    _moved_s: float = 0.0
+    _moved_s: float = -math.inf
 
     @property
     def busy(self) -> bool:
@@ -102,7 +107,7 @@ class LiveThresholds:
         """Seconds until `follow` should be called; infinite while it waits for nothing."""
         if self.busy:
             return POLL_S
-        if not self._flows_stale:
+        if not self.ready or (self._ready and not self._flows_stale):
             return math.inf
         return max(POLL_S, self._moved_s + SETTLED_S - self.clock())
 
@@ -128,7 +133,7 @@ class LiveThresholds:
 
     def made(self, shown: Shown) -> None:
         """A preview has come to the screen."""
-        self._shown, self._failed, self._ready = shown, None, False
+        self._shown, self._failed, self._ready, self._moved_s = shown, None, False, -math.inf
         self._flows_of = None if shown.overlay.params is None else shown.overlay.params.cellprob_threshold
 
     def stop(self) -> None:
@@ -144,20 +149,24 @@ class LiveThresholds:
     def follow(self) -> None:
         """Ask for what the panel's thresholds give, if that isn't on screen or on its way."""
         shown, wanted = self.shown, self.document.params
-        if shown is None or shown.overlay.params is None or self.busy or not self.fits(wanted):
+        if shown is None or shown.overlay.params is None or not self.fits(wanted):
+            return
+        if self.busy:
+            if self._asked is not None and self._asked.ahead and thresholds(wanted) != thresholds(self._asked.params):
+                self.stop()
             return
         now_s, moved = self.clock(), thresholds(wanted) != thresholds(shown.overlay.params)
         if moved:
             self._moved_s = now_s
         settled = now_s - self._moved_s >= SETTLED_S
-        if wanted == self._failed or not (moved or not self._ready or (settled and self._flows_stale)):
+        if wanted == self._failed or not (moved or (settled and (self._flows_stale or not self._ready))):
             return
         # Flows are many bytes: they come along where they are looked at, else once the slider rests.
         style = self.document.style
         looked_at = style.gradxy or style.cellprob
         flows = wanted.cellprob_threshold != self._flows_of and (settled or looked_at)
-        self._asked = _Asked(wanted, flows, now_s)
-        self._job = self.submit(shown, wanted, flows, self._apply, self._refused)
+        self._asked = Wish(wanted, flows, not moved and not self._ready, now_s)
+        self._job = self.submit(shown, self._asked, self._apply, self._refused)
 
     @property
     def _flows_stale(self) -> bool:
@@ -172,7 +181,7 @@ class LiveThresholds:
         self.times.tiles += int(result["tiles"])
         if shown is None or asked is None or job.stamp != shown.slide_version or not self.fits(asked.params):
             return
-        self._ready = True
+        self._ready |= asked.ahead
         before, shown.overlay.params = shown.overlay.params, asked.params
         moved = before is None or thresholds(before) != thresholds(asked.params)
         if asked.flows:

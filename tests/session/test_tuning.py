@@ -41,7 +41,7 @@ def previewed(bench: Bench, cells: int = 5) -> Overlay:
     bench.session.preview()
     bench.finish(last(bench, "Preview")[0], bench.preview_result(cells))
     warm, kwargs = last(bench)
-    assert (warm.title, kwargs["stream"], kwargs["flows"]) == ("Thresholds", False, False)
+    assert (warm.title, kwargs["stream"], kwargs["flows"], kwargs["ahead"]) == ("Thresholds", False, False, True)
     bench.finish(warm, bench.preview_result(cells) | {"tiles": 0, "flows": None})
     assert bench.session.document.overlay is not None
     return bench.session.document.overlay
@@ -88,7 +88,7 @@ def test_a_threshold_asks_for_the_dynamics_alone_and_shows_what_comes(opened: Be
     assert len(opened.interactive.calls) == asked + 1
     job, kwargs = last(opened)
     assert kwargs["params"]["cellprob_threshold"] == 1.5
-    assert (kwargs["stream"], kwargs["flows"]) == (False, False)
+    assert (kwargs["stream"], kwargs["flows"], kwargs["ahead"]) == (False, False, False)
     assert job not in session.jobs
     opened.finish(job, opened.preview_result(3) | {"tiles": 0, "flows": None})
     # The same overlay: what is drawn stays until the new cells are there.
@@ -112,7 +112,7 @@ def test_flows_follow_once_the_slider_rests_or_at_once_where_they_are_looked_at(
     assert math.isinf(session.live.due_s)
     session.set_params(cellprob_threshold=1.0)
     opened.finish(last(opened)[0], opened.preview_result(3) | {"flows": None})
-    assert 0 < session.live.due_s <= SETTLED_LIVE_S
+    assert 0 < session.live.due_s < SETTLED_LIVE_S + 0.01
     session.update()
     assert len(opened.interactive.calls) == asked + 1
     hand.now_s += SETTLED_LIVE_S + 0.01
@@ -149,6 +149,30 @@ def test_while_one_change_is_under_way_only_the_newest_other_waits(opened: Bench
     assert len(opened.interactive.calls) == asked + 2
     assert session.document.overlay is not None
     assert session.document.overlay.source.has_flows
+
+
+def test_a_slider_that_moves_has_the_worker_drop_its_preparations(opened: Bench, hand: Hand) -> None:
+    session = opened.session
+    hand.now_s += 9.0
+    session.preview()
+    opened.finish(last(opened)[0], opened.preview_result(5))
+    ahead, kwargs = last(opened)
+    assert kwargs["ahead"]
+    session.set_params(flow_threshold=0.9)
+    assert ahead.state is JobState.CANCELLED
+    session.update()
+    job, kwargs = last(opened)
+    assert (kwargs["params"]["flow_threshold"], kwargs["ahead"]) == (0.9, False)
+    opened.finish(job, opened.preview_result(3, flow_threshold=0.9) | {"flows": None})
+    assert last(opened)[0] is job
+    assert 0 < session.live.due_s < SETTLED_LIVE_S + 0.01
+    # They are taken up again once it rests.
+    hand.now_s += SETTLED_LIVE_S + 0.01
+    session.update()
+    job, kwargs = last(opened)
+    assert (kwargs["params"]["flow_threshold"], kwargs["ahead"]) == (0.9, True)
+    opened.finish(job, opened.preview_result(3, flow_threshold=0.9) | {"flows": None})
+    assert math.isinf(session.live.due_s)
 
 
 def test_thresholds_moved_during_a_preview_are_applied_after_it(opened: Bench) -> None:
