@@ -67,7 +67,7 @@ def test_the_cell_table_says_what_the_masks_show(run_dots: RunDots) -> None:
         at_row, at_col = np.nonzero(masks == k)
         box = [at_row.min(), at_col.min(), at_row.max() + 1, at_col.max() + 1]
         np.testing.assert_array_equal(table["bbox"][k - 1], box)
-    assert (table["flow_error"] <= 0.4).all()
+    assert (table["flow_error"] <= outcome.plan.params.flow_threshold).all()
     assert (table["cell_probability"] > 0).all()
     segmentation.close()
 
