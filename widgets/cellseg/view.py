@@ -68,7 +68,7 @@ def draw_colours(ctx: Context) -> None:
     """The section Lines & colours."""
     ui, document = ctx.ui, ctx.document
     style, values = document.style, document.values
-    style.outline_px = ui.slider("Line width", style.outline_px, 0.5, 6.0, fmt="%.1f px", tooltip=TIPS["Line width"])
+    style.outline_px = ui.slider("Line width", style.outline_px, 0.5, 6.0, fmt="%.1f", tooltip=TIPS["Line width"])
     names = list(LINE_COLOURS)
     shown = next((n for n, rgb in enumerate(LINE_COLOURS.values()) if rgb == style.outline_rgb), 0)
     style.outline_rgb = LINE_COLOURS[names[ui.combo("Line colour", shown, names, tooltip=TIPS["Line colour"])]]
