@@ -23,13 +23,13 @@ BATCH = "Batch"
 SECTIONS: tuple[tuple[str, Callable[[Context], None], bool, bool], ...] = (
     ("Model & Cell Diameter", model.draw, True, True),
     ("Thresholds", thresholds.draw, True, False),
-    ("Side by side", sweep.draw, False, True),
     ("Whole-slide segmentation", whole_slide.draw, True, False),
-    (BATCH, batch.draw, False, False),
-    ("Result", result.draw, True, False),
-    ("Compare A/B", compare.draw, False, True),
     ("View controls", view.draw, True, True),
+    ("Result", result.draw, True, False),
     ("Lines & colours", view.draw_colours, False, False),
+    ("Side by side", sweep.draw, False, True),
+    ("Compare A/B", compare.draw, False, True),
+    (BATCH, batch.draw, False, False),
     ("Advanced", advanced.draw, False, False),
 )
 """Title, what draws it, whether it is open at first, whether its labels are short."""

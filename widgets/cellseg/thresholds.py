@@ -24,7 +24,6 @@ def draw(ctx: Context) -> None:
     """The section Thresholds."""
     ui, session, params = ctx.ui, ctx.actions, ctx.document.params
     usual = SegmentParams(model=params.model)
-    usual = SegmentParams(model=params.model)
     tips = {name: f"{tip} {LIVE_TIP} Double click: the usual value." for name, tip in TIPS.items()}
     changes = {
         "cellprob_threshold": ui.tuner(
