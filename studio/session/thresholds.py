@@ -106,7 +106,8 @@ class LiveThresholds:
     def due_s(self) -> float:
         """Seconds until `follow` should be called; infinite while it waits for nothing."""
         if self.busy:
-            return POLL_S
+            # Nobody waits for the worker to look ahead.
+            return math.inf if self._asked is not None and self._asked.ahead else POLL_S
         if not self.ready or (self._ready and not self._flows_stale):
             return math.inf
         return max(POLL_S, self._moved_s + SETTLED_S - self.clock())
