@@ -243,8 +243,9 @@ class Batch:
         self._next()
 
     def _fail(self, item: Item, error: str) -> None:
-        item.status, item.error = Status.FAILED, error
-        self._session.notify("error", f"{item.slide.name}: {error}")
+        named = error if item.slide.name in error else f"{item.slide.name}: {error}"
+        item.status, item.error = Status.FAILED, named
+        self._session.notify("error", named)
         self._next()
 
 

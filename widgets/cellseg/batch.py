@@ -38,7 +38,7 @@ def draw(ctx: Context) -> None:
         ui.text(f"{batch.summary}. Results: {batch.folder}", dim=True)
     for item in items:
         if item.error:
-            ui.text(f"{item.slide.name}: {item.error}", dim=True)
+            ui.text(item.error, dim=True)
     job_row(ctx, "Batch", None)
     with ui.grid(2):
         _buttons(ctx)
