@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 NARROW = 84
 """Width of the column of labels where they are short."""
 
-BATCH = "Batch"
-
 SECTIONS: tuple[tuple[str, Callable[[Context], None], bool, bool], ...] = (
     ("Model & Cell Diameter", model.draw, True, True),
     ("Thresholds", thresholds.draw, True, False),
@@ -29,10 +27,17 @@ SECTIONS: tuple[tuple[str, Callable[[Context], None], bool, bool], ...] = (
     ("Lines & colours", view.draw_colours, False, False),
     ("Side by side", sweep.draw, False, True),
     ("Compare A/B", compare.draw, False, True),
-    (BATCH, batch.draw, False, False),
+    ("Batch", batch.draw, False, False),
     ("Advanced", advanced.draw, False, False),
 )
 """Title, what draws it, whether it is open at first, whether its labels are short."""
+
+LISTED = (
+    *SECTIONS[:3],
+    ("Batch", batch.draw, True, False),
+    *(section for section in SECTIONS[3:] if section[1] is not batch.draw),
+)
+"""The same while slides are listed: they show where they went."""
 
 
 class CellSegPanel(Panel):
@@ -53,9 +58,7 @@ class CellSegPanel(Panel):
 
     def draw(self, ctx: Context) -> None:
         """Draw all sections."""
-        for title, draw, opened, short_labels in SECTIONS:
-            # Slides that were dropped show where they went.
-            default_open = opened or (title == BATCH and bool(ctx.actions.batch.items))
+        for title, draw, default_open, short_labels in LISTED if ctx.actions.batch.items else SECTIONS:
             with ExitStack() as stack:
                 if short_labels:
                     stack.enter_context(ctx.ui.labels(NARROW))
