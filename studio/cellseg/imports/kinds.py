@@ -10,12 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from studio.cellseg.imports import GEOJSON, ZARR, is_overlay
-from studio.cellseg.imports.jsonstream import JsonStream
-from studio.cellseg.imports.labelimage import PROBLEMS
-from studio.cellseg.imports.polygons import features
 from studio.errors import StudioError
 
 if TYPE_CHECKING:
@@ -65,6 +60,13 @@ def _polygons(path: Path, mpp: float | None) -> Role:
 
     QuPath calls regions annotations, but CellViT calls its cells so too.
     """
+    # Here, so that opening a slide loads nothing of it.
+    import numpy as np
+
+    from studio.cellseg.imports.jsonstream import JsonStream
+    from studio.cellseg.imports.labelimage import PROBLEMS
+    from studio.cellseg.imports.polygons import features
+
     sizes = []
     try:
         with contextlib.closing(JsonStream(path)) as stream:
@@ -80,6 +82,8 @@ def _polygons(path: Path, mpp: float | None) -> Role:
 
 def _picture(path: Path, slide: WSI | None) -> Role:
     """Labels have one number a pixel; a picture in colours is a slide whatever it is called."""
+    from studio.cellseg.imports.labelimage import PROBLEMS
+
     try:
         size = _label_size(path)
     except PROBLEMS:
