@@ -117,6 +117,9 @@ class Diameters:
 
     def sample_slide(self) -> None:
         """Measure cells in fields spread over the slide's tissue, in the background, and fill in their median."""
+        if (why := self.why_not_sample()) is not None:
+            self._host.notify("warning", why)
+            return
         asked_um = self._host.document.params.diam_um
 
         def apply(job: Job) -> None:

@@ -161,6 +161,7 @@ def test_the_field_lies_in_what_is_seen_of_the_slide() -> None:
 
 def test_nothing_without_a_slide(bench: Bench) -> None:
     assert "Open a slide" in (bench.session.diameters.why_not_sample() or "")
+    bench.session.diameters.sample_slide()
     bench.session.sweep.start()
     assert bench.said("warning", "Open a slide")
     assert bench.interactive.calls == []
