@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import statistics
@@ -248,29 +249,34 @@ def _with_run(stage: BenchStage, session: Session, request: ViewerRequest) -> di
 def _cycles(
     stage: BenchStage, session: Session, request: ViewerRequest, overlay: Path | None, progress: Progress
 ) -> dict[str, Any]:
-    """Open and close slide and cells over and over; what is held after a tenth of it, and in the end."""
+    """Open and close slide and cells over and over; what is held after a tenth of it, on the way, and in the end."""
     from studio.render.tally import gl_objects
 
     progress.start(request.cycles, "Opening and closing")
     process, held = psutil.Process(), []
     warm = max(3, request.cycles // 10)
+    looks = {warm, request.cycles, *(request.cycles * n // 8 for n in range(2, 8))}
     for n in range(request.cycles):
         _open(stage, session, request, overlay)
         session.close_slide()
         stage.rest(0.0)
-        if n + 1 in (warm, request.cycles):
-            objects = gl_objects()
-            held.append((process.memory_info().rss / 1e6, objects, process.num_threads(), process.num_fds()))
+        if n + 1 >= warm and n + 1 in looks:
+            gc.collect()
+            held.append((process.memory_info().rss / 1e6, gl_objects(), process.num_threads(), _open_files(process)))
         progress.advance(1)
-    first, last = held[0], held[-1]
+    first, half, last = held[0], held[len(held) // 2], held[-1]
     return {
         "cycles": request.cycles,
-        "rss_mb": [_rounded(first[0]), _rounded(last[0])],
-        "rss_growth_kb_per_cycle": _rounded(1000 * (last[0] - first[0]) / max(1, request.cycles - warm)),
+        "rss_mb": [_rounded(each[0]) for each in held],
+        "rss_growth_kb_per_cycle": _rounded(1000 * (last[0] - half[0]) / max(1, request.cycles // 2)),
         "gl_objects": [first[1], last[1]],
         "threads": [first[2], last[2]],
         "files": [first[3], last[3]],
     }
+
+
+def _open_files(process: psutil.Process) -> int:
+    return int(process.num_fds() if hasattr(process, "num_fds") else process.num_handles())
 
 
 def _ratio(rounds: Sequence[dict[str, Any]], key: str) -> Any:
