@@ -29,16 +29,15 @@ class HoverTool:
 
     def on_event(self, event: Event, position_slide: Point | None) -> bool:
         """Watch the pointer; takes Esc while a cell is selected."""
-        selection, document = self._session.selection, self._session.document
+        selection = self._session.selection
         match event:
             case Key(key=key, down=True) if key == KEY_ESCAPE:
                 return selection.clear() | self._session.compare.unmark()
             case MouseMove(x=x, y=y):
                 self._position = (x, y)
-                # Neither while a button is held, nor where a tool shows something of its own.
-                still = self._pressed is None and not document.tool
+                still = self._pressed is None and self._free
                 selection.point_at(position_slide if still else None)
-            case MouseButton(button=0, down=True) if position_slide is not None and not document.tool:
+            case MouseButton(button=0, down=True) if position_slide is not None and self._free:
                 self._pressed = (self._position, position_slide)
                 selection.point_at(None)
             case MouseButton(button=0, down=False):
@@ -49,6 +48,12 @@ class HoverTool:
                 self._pressed = None
                 selection.point_at(None)
         return False
+
+    @property
+    def _free(self) -> bool:
+        """Whether cells can be seen, and no tool shows something of its own under the pointer."""
+        document = self._session.document
+        return bool(document.style.layers) and document.style.alpha > 0 and not document.tool
 
     def draw(self, painter: Painter, to_window: ToWindow) -> None:
         """The card of the cell under the pointer."""

@@ -62,6 +62,12 @@ def test_a_click_selects_a_drag_does_not_and_esc_lets_go(stand: Stand) -> None:
     click(tool, at)
     stand.p.settle()
     assert document.selected_cell == 0
+    # What nobody sees nobody clicks.
+    document.tool, document.style.alpha = "", 0.0
+    click(tool, at)
+    stand.p.settle()
+    assert document.selected_cell == 0
+    assert selection.hover_slide is None
 
 
 def test_the_pointer_at_rest_shows_a_card_beside_it(stand: Stand) -> None:
