@@ -192,13 +192,15 @@ def _outlines(plan: Plan) -> tuple[bytes, ...]:
 def _kept_for(plan: Plan, network: Network) -> _Kept:
     """What is kept from the last view where it is of use to this plan, else nothing yet."""
     global _kept
+    # Half the budget is for the field and its paths, but for views that none is kept of.
+    budget = plan.cache_bytes // 2 if plan.region.rows * plan.region.cols <= MOST_PX else plan.cache_bytes
     # All that a tile's content depends on, and its place.
     made_from = (
         str(plan.slide.path), plan.slide.fingerprint, plan.model.sha256, plan.grid.scale, plan.channel,
-        plan.normalization, plan.lattice, network.backend, network.batch, network.tile_px, plan.cache_bytes,
+        plan.normalization, plan.lattice, network.backend, network.batch, network.tile_px, budget,
     )  # fmt: skip
     if _kept is None or _kept.made_from != made_from:
-        _kept = _Kept(made_from, TileStore(plan.cache_bytes))
+        _kept = _Kept(made_from, TileStore(budget))
     return _kept
 
 
