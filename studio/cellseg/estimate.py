@@ -16,7 +16,8 @@ from studio.core.worker import owned_cores
 from studio.errors import RunError
 
 SAMPLE_BLOCKS = 3
-"""How many blocks are measured before anything is said."""
+"""How many blocks are measured before anything is said; the estimate is made again each time they have doubled, because
+the first blocks lie side by side, at a slide's empty edge maybe."""
 
 COPIES = 3
 """While the result is put together the journal, the Zarr folder and the zip lie on the disk side by side."""
@@ -59,7 +60,7 @@ class Estimate:
 
 
 class Estimator:
-    """Fed with each finished block; knows more after SAMPLE_BLOCKS of them."""
+    """Fed with each finished block; knows more after SAMPLE_BLOCKS of them, and after 2, 4, 8, … times as many."""
 
     def __init__(self, plan: Plan, journal: Journal, peak: PeakMemory, blocks: int, resumed_cells: int) -> None:
         """`blocks`: how many are to be done now; `resumed_cells`: in blocks that are there already."""
@@ -67,6 +68,7 @@ class Estimator:
         self._journal = journal
         self._peak = peak
         self._base_mb = peak.mb
+        self._at = SAMPLE_BLOCKS
         self._left = blocks
         self._done = 0
         self._resumed_cells = resumed_cells
@@ -76,7 +78,7 @@ class Estimator:
         self.estimate: Estimate | None = None
 
     def add(self, cells: int) -> bool:
-        """Count a finished block with so many cells; True when there is an estimate, for the first time.
+        """Count a finished block with so many cells; True when there is an estimate, or a better one.
 
         Raises:
             RunError: the disk doesn't have the room that the run will need.
@@ -84,8 +86,9 @@ class Estimator:
         self._done += 1
         self._left -= 1
         self._cells += cells
-        if self._done != SAMPLE_BLOCKS or not self._left:
+        if self._done != self._at or not self._left:
             return False
+        self._at *= 2
         more = self._left / self._done
         total_cells = round(self._resumed_cells + self._cells * (1 + more))
         written = self._journal.bytes

@@ -102,13 +102,17 @@ def test_the_json_of_a_run(run_dots: RunDots) -> None:
 
 def test_a_run_says_how_far_it_is_and_what_it_will_take(run_dots: RunDots) -> None:
     told = Told()
-    run_dots(progress=told)
+    outcome, _ = run_dots(progress=told)
     assert (20, "Segmenting dots", 0) in told.stages
     assert told.steps >= 20
     blocks = [payload for kind, payload in told.events if kind == "block"]
     assert len(blocks) == 20
     estimate = next(payload for kind, payload in told.events if kind == "estimate")
     assert estimate["blocks_measured"] == 3
+    # And again each time that twice as many are done.
+    estimates = [payload for kind, payload in told.events if kind == "estimate"]
+    assert [payload["blocks_measured"] for payload in estimates] == [3, 6, 12]
+    assert estimates[-1]["cells"] == pytest.approx(outcome.cells, rel=0.4)
     assert estimate["cells"] > 100
     assert min(estimate["seconds_left"], estimate["memory_mb"], estimate["disk_mb"]) > 0
 
