@@ -305,7 +305,9 @@ class PreviewSession(ModelSession):
         if request.auto_diameter and self.document.auto_diameter and params.diam_um == request.params.diam_um:
             self.document.params = params.changed(diam_um=used.diam_um)
             if cells and not request.quiet:
-                self.notify("success", f"Detected a cell diameter of {used.diam_um:.2f} µm in {cells:,} cells.")
+                evidence = self.diameters.evidence
+                measured = cells if evidence is None else evidence.cells
+                self.notify("success", f"Detected a cell diameter of {used.diam_um:.2f} µm in {measured:,} cells.")
         if not cells and not request.quiet:
             self.notify("warning", NO_CELLS)
 

@@ -88,6 +88,7 @@ def test_evidence_of_auto_detection(opened: Bench) -> None:
     found = session.diameters.evidence
     assert found is not None
     assert found.where == "in view"
+    assert opened.said("success", "7.83", "300 cells")
     assert found.humps is not None
     assert found.humps.peaks == pytest.approx((7.83, 15.66), rel=0.15)
     session.diameters.dismiss()
