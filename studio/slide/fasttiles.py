@@ -49,15 +49,16 @@ Pixels = NDArray[np.uint8]
 Slow = Callable[[], Pixels]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Level:
     """How a level lies in the file."""
 
     size: tuple[int, int]
     tile: tuple[int, int]
     """Width and height of the file's tiles."""
-    offsets: tuple[int, ...]
-    counts: tuple[int, ...]
+    offsets: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    """Where each tile lies in the file, row by row, and its bytes: 16 a tile, of which a large slide has a million."""
     tables: bytes | None
     colours: str
     whole: bool
@@ -224,7 +225,7 @@ class FastTiles:
 
         if not found.counts[number]:
             raise _Missing
-        data = file.read(found.offsets[number], found.counts[number])
+        data = file.read(int(found.offsets[number]), int(found.counts[number]))
         tile = imagecodecs.jpeg8_decode(data, tables=found.tables, colorspace=found.colours, outcolorspace="RGB")
         if tile.shape != (found.tile[1], found.tile[0], 3) or tile.dtype != np.uint8:
             raise SlideError(f"a tile of {tile.shape}")
@@ -261,8 +262,8 @@ def _described(page: Any, size: tuple[int, int], downsample: float) -> _Level:
     return _Level(
         size=size,
         tile=(int(page.tilewidth), int(page.tilelength)),
-        offsets=tuple(page.dataoffsets),
-        counts=tuple(page.databytecounts),
+        offsets=np.asarray(page.dataoffsets, np.int64),
+        counts=np.asarray(page.databytecounts, np.int64),
         tables=page.jpegtables,
         colours="RGB" if page.photometric == _RGB else "YCBCR",
         whole=float(downsample).is_integer(),
