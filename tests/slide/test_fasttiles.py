@@ -53,9 +53,9 @@ def agrees(path: Path, vendor: str, level: int, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("compression", ["jpeg", "zlib"])
 def test_made_slides(tmp_path: Path, compression: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """JPEG is decoded here; what isn't JPEG is all OpenSlide's."""
-    path = write_slide(tmp_path / "made.tif", tissue_like(2100, 2600), compression=compression, downsamples=(1, 4))
+    path = write_slide(tmp_path / "made.tif", tissue_like(1600, 1700), compression=compression, downsamples=(1, 4))
     slow = agrees(path, "generic-tiff", 0, monkeypatch)
-    assert slow == PROOFS if compression == "jpeg" else slow > 20
+    assert slow == PROOFS if compression == "jpeg" else slow == 19
 
 
 def test_the_sample_is_decoded_directly(sample_slide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,12 +132,12 @@ def test_flat_tiles_prove_nothing(tmp_path: Path) -> None:
 
 def test_tiles_that_are_bad_or_missing_are_left_to_openslide(tmp_path: Path) -> None:
     """An error there is the error of before, the rest is fast, and what is missing is white."""
-    pixels = tissue_like(2100, 2600)
+    pixels = tissue_like(1600, 1700)
 
     def paint(x: int, y: int, w: int, h: int) -> np.ndarray | None:
         return None if x == 1024 and y == 1024 else pixels[y : y + h, x : x + w]
 
-    path = write_slide(tmp_path / "holes.tif", paint, (2600, 2100), compression="jpeg")
+    path = write_slide(tmp_path / "holes.tif", paint, (1700, 1600), compression="jpeg")
     damage_tile(path, 0)
     reader = OpenSlideReader(path, "generic-tiff")
     for place in places(reader, 0)[1:]:
