@@ -73,7 +73,7 @@ def keep_block(
 
 
 def _flows(piece: FlowPiece, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.float16]:
-    at = np.ix_(rows, cols)
+    at, piece = np.ix_(rows, cols), piece.wide or piece
     out = np.zeros((len(rows), len(cols), 3), np.float16)
     out[..., :2] = piece.flow[at]
     out[..., 2] = np.where(piece.inside[at], np.clip(piece.logit[at], *LOGITS), 0)

@@ -56,6 +56,8 @@ class FlowPiece:
     """(H, W), cell probability logit."""
     rgb: NDArray[np.uint8] | None = None
     """(H, W, 3), the slide's own pixels; None where nobody asked for them."""
+    wide: FlowPiece | None = None
+    """The same with a lower threshold, for who stores flows; None where nobody does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,23 +147,11 @@ class TileStore:
                 return
 
 
-def assemble(
-    store: TileStore,
-    lattice: TileLattice,
-    tiles: Iterable[Tile],
-    rect: Rect,
-    cellprob_threshold: float,
-    where: Where | None = None,
-) -> FlowPiece:
-    """The flow field on `rect` from its (pinned) tiles, added up in the lattice's order: any cut gives the same bits.
-
-    Off the field of `where` all is background.
-    """
-    return split(add_up(store, lattice, tiles, rect), rect, cellprob_threshold, where)
-
-
 def add_up(store: TileStore, lattice: TileLattice, tiles: Iterable[Tile], rect: Rect) -> NDArray[np.float32]:
-    """(rows, columns, 3): the network's flow in y and x and its logit on `rect`, from pinned tiles."""
+    """(rows, columns, 3): the network's flow in y and x and its logit on `rect`, from pinned tiles.
+
+    Added up in the lattice's order, so that any cut gives the same bits.
+    """
     total = np.zeros((rect.rows, rect.cols, 3), np.float32)
     for tile in tiles:
         at = lattice.tile_rect(tile)

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.blocks import FIRST_HALO, BlockCells, FlowPiece, HaloTooSmall, segment_block
-from studio.cellseg.flowfield import Tile, TileInputs, TileStore, assemble, assemble_pixels
+from studio.cellseg.flowfield import Tile, TileInputs, TileStore, add_up, assemble_pixels, split
 from studio.cellseg.lattice import Rect
 from studio.cellseg.networks import Network
 from studio.cellseg.networks.sparing import forward_sparing
@@ -96,16 +96,19 @@ class Pipeline:
         times: StageTimes | None = None,
         store: TileStore | None = None,
         pixels: bool = False,
+        flows_from: float | None = None,
     ) -> None:
         """`store` holds tiles of earlier runs with the same network input, and keeps those of this one.
 
-        With `pixels` the pieces that `harvest` gets have the slide's pixels (no `store` of others then).
+        With `pixels` the pieces that `harvest` gets have the slide's pixels (no `store` of others then), with
+        `flows_from` also the flows where the cell probability is over that (`FlowPiece.wide`).
         """
         self.plan = plan
         self.times = times or StageTimes()
         self.network = network
         self._harvest = harvest
         self._pixels = pixels
+        self._flows_from = flows_from
         self._workers = plan.params.workers or owned_cores()
         self._inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
         self._store = TileStore(plan.cache_bytes) if store is None else store
@@ -246,9 +249,10 @@ class Pipeline:
             return
         plan = self.plan
         with self.times.measure("assemble"):
-            piece = assemble(
-                self._store, plan.lattice, task.tiles, task.rect, plan.params.cellprob_threshold, plan.where
-            )
+            total = add_up(self._store, plan.lattice, task.tiles, task.rect)
+            piece = split(total, task.rect, plan.params.cellprob_threshold, plan.where)
+            if self._flows_from is not None:
+                piece = replace(piece, wide=split(total, task.rect, self._flows_from, plan.where))
             if self._pixels:
                 rgb = assemble_pixels(self._store, plan.lattice, task.tiles, task.rect)
                 piece = replace(piece, rgb=rgb)

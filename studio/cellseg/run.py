@@ -31,6 +31,7 @@ from studio.cellseg.peak import PeakMemory
 from studio.cellseg.pipeline import Pipeline, StageTimes
 from studio.cellseg.plan import Plan, block_px, in_order, make_plan
 from studio.cellseg.stains import StainSums
+from studio.cellseg.storedflows import STORED_FROM, flows_from
 from studio.core.jobs import NullProgress, Progress
 from studio.errors import UsageError
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-JOURNAL_FORMAT = 2
+JOURNAL_FORMAT = 3
 
 _NO_EFFECT = ("block", "window", "batch", "workers", "memory_gb", "device", "backend")
 """Parameters that an identity names by what they amount to, or not at all."""
@@ -243,14 +244,14 @@ class _Run:
         todo = [core for core in plan.blocks if core not in self._parts]
         done_cells = sum(map(len, self._parts.values()))
         estimator = Estimator(plan, self._journal, self._peak, len(todo), done_cells)
-        message = f"Segmenting {plan.slide.name}"
-        self._progress.start(len(plan.blocks), message, done=len(self._parts))
+        title = message = f"Segmenting {plan.slide.name}"
+        self._progress.start(len(plan.blocks), title, done=len(self._parts))
         order = in_order(plan, todo, None if focus is None else plan.grid.work_from_slide(*focus))
         for block in self._through(order, {}):
             self._announce(block)
             if estimator.add(len(block.cells)) and estimator.estimate is not None:
                 self.estimate = estimator.estimate
-                message = f"{message} ({self.estimate.text})"
+                message = f"{title} ({self.estimate.text})"
                 self._progress.emit("estimate", self.estimate.to_dict())
             self._progress.advance(1, message)
 
@@ -275,7 +276,14 @@ class _Run:
         return len(table), shape
 
     def _through(self, cores: list[Rect], halos: dict[Rect, int]) -> Iterator[BlockData]:
-        pipeline = Pipeline(self.plan, self._network, harvest=self._keep, times=self.times, pixels=True)
+        pipeline = Pipeline(
+            self.plan,
+            self._network,
+            harvest=self._keep,
+            times=self.times,
+            pixels=True,
+            flows_from=flows_from(self.plan.params),
+        )
         with contextlib.closing(pipeline.run(cores, halos, lambda: self._progress.advance(0))) as finished:
             for done in finished:
                 while pipeline.notices:
@@ -317,6 +325,8 @@ def result_meta(plan: Plan, network: Network, rois: Sequence[ROI] | None) -> dic
         "versions": versions(network),
         "counts": {"blocks": len(plan.blocks) + len(plan.skipped), "blocks_skipped": len(plan.skipped)},
     }
+    if (stored_from := flows_from(params)) is not None:
+        meta[STORED_FROM] = stored_from
     if plan.where is not None:
         meta["counted_share"] = plan.where.share
     if rois is not None:

@@ -26,6 +26,7 @@ from studio.cellseg.pipeline import Pipeline
 from studio.cellseg.plan import Plan, in_order, make_plan
 from studio.cellseg.run import identity
 from studio.cellseg.stains import StainSums
+from studio.cellseg.storedflows import flows_from
 from studio.core.jobs import Progress
 from studio.slide import WSI, open_slide
 
@@ -92,7 +93,7 @@ def do_blocks(progress: Progress, *, run: SharedRun, first: int, stop: int) -> i
             journal.write(kept)
             return replace(kept, labels=np.zeros((0, 0), np.int32), flows=None)
 
-        pipeline = Pipeline(plan, bench.network, harvest=keep, pixels=True)
+        pipeline = Pipeline(plan, bench.network, harvest=keep, pixels=True, flows_from=flows_from(plan.params))
         with contextlib.closing(pipeline.run(todo, {}, lambda: progress.advance(0))) as finished:
             for _ in finished:
                 progress.advance(1)

@@ -17,7 +17,16 @@ STORED_FROM = "flows_cellprob_threshold"
 """Key of a result's description: flows are stored where the cell probability is over this. Without it: over the
 threshold that the result was made with."""
 
+BELOW = 2.0
+"""How far below a run's threshold flows are stored (logits), so that it can be lowered later; half as much again on
+the disk as without."""
+
 _WORK = ("block", "workers", "memory_gb")
+
+
+def flows_from(params: SegmentParams) -> float | None:
+    """The cell probability over which a run with these parameters stores flows; None where it stores none."""
+    return params.cellprob_threshold - BELOW if params.save_flows else None
 
 
 def stored_from(segmentation: Segmentation) -> float:

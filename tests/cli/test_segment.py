@@ -160,7 +160,7 @@ def test_other_thresholds_from_stored_flows(
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 0 < said["cells"] < before["cells"]
     assert (said["shape"], said["model"], said["diam_um"]) == (before["shape"], "builtin", 10.0)
-    assert segment(sample_slide, "-o", out, "--from-flows", masks, "--cellprob-threshold=-1", "--overwrite") == 2
+    assert segment(sample_slide, "-o", out, "--from-flows", masks, "--cellprob-threshold=-3", "--overwrite") == 2
     assert "lower threshold" in capsys.readouterr().err
 
 

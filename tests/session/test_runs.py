@@ -238,7 +238,7 @@ def test_thresholds_of_a_whole_slide(with_flows: Any, dots_result: Path) -> None
     session = with_flows.session
     assert session.reflowing.possible
     assert "with these thresholds" in session.reflowing.why_not()
-    session.set_params(cellprob_threshold=-1.0)
+    session.set_params(cellprob_threshold=-3.0)
     assert "lower threshold" in session.reflowing.why_not()
     session.set_params(cellprob_threshold=1.0, min_size=200, diam_um=99.0)
     assert session.reflowing.why_not() is None
