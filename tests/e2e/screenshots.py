@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.e2e import xserver  # noqa: E402
-from tests.e2e.window import StudioWindow  # noqa: E402
+from tests.e2e.window import Probe, StudioWindow  # noqa: E402
 
 SAMPLE = ROOT / "assets" / "samples" / "CMU-1-Small-Region.svs"
 SIZE = (1280, 860)
@@ -25,7 +25,7 @@ VIEW = "930,820,600,540"
 
 
 def main(folder: Path) -> None:
-    """Segment the sample in a window and save it with mask, outlines and gradXY."""
+    """Segment the sample in a window and save it with mask, outlines and gradXY; tune on a view in another."""
     if (why := xserver.missing()) is not None:
         sys.exit(f"No screenshots: {why}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,6 +36,11 @@ def main(folder: Path) -> None:
             StudioWindow(screen, work, "--cellpose", "--view", VIEW, SAMPLE, size=SIZE) as window,
         ):
             take_all(window, folder)
+        with (
+            xserver.xvfb(work / "xvfb.log") as screen,
+            StudioWindow(screen, work / "tune", "--cellpose", "--view", VIEW, SAMPLE, size=SIZE) as window,
+        ):
+            tune(window, folder)
 
 
 def take_all(window: StudioWindow, folder: Path) -> None:
@@ -58,11 +63,50 @@ def take_all(window: StudioWindow, folder: Path) -> None:
     take(window, folder / "gradxy.png")
 
 
-def take(window: StudioWindow, path: Path) -> None:
-    """Wait until the picture stands still and no toast is in the way, then save it."""
+def tune(window: StudioWindow, folder: Path) -> None:
+    """The walk of studio/TUNING.md, photographed."""
+    window.wait_sharp()
+    window.click("Outline", "cellseg")
+    window.click("Auto-detect diameter", "cellseg")
+    window.click("Preview", "cellseg")
+    window.wait("a preview", _rests, timeout_s=300)
+    window.click("Manual", "cellseg")
+    take(window, folder / "tune-diameter.png", pointer=(0.62, 0.4))
+    window.click("Hide diameters", "cellseg")
+    x, y, width, height = window.control("Cell probability", "cellseg")["rect"]
+    window.drag((x + width / 2, y + height / 2), (x + 0.68 * width, y + height / 2))
+    window.wait("other cells", lambda p: p["cellseg"]["live_count"] > 0 and _rests(p))
+    take(window, folder / "tune-thresholds.png")
+    for section in ("Whole-slide segmentation", "View controls", "Result", "Side by side"):
+        _toggle(window, section)
+    window.click("Sweep", "cellseg")
+    window.wait_job("Sweep", timeout_s=300)
+    labels = [c["label"] for c in window.probe()["controls"] if c["kind"] == "picture"]
+    x, y, width, height = window.control(labels[1], "cellseg")["rect"]
+    window.move_to(x + width / 2, y + height / 2)
+    save(window.still_picture(), folder / "tune-sweep.png")
+
+
+def _toggle(window: StudioWindow, section: str) -> None:
+    """Open or close a section, and wait until all below it has moved."""
+    was_open = (window.state(section, "cellseg") or {}).get("value")
+    window.click(section, "cellseg")
+    window.wait(section, lambda _: (window.state(section, "cellseg") or {}).get("value") is not was_open)
+
+
+def _rests(probe: Probe) -> bool:
+    return bool(probe["cellseg"]["live"] and not probe["cellseg"]["busy"])
+
+
+def take(window: StudioWindow, path: Path, pointer: tuple[float, float] | None = None) -> None:
+    """Wait until the picture stands still and no toast is in the way, then save it.
+
+    The pointer is put at this part of the window's width and height; None: where nothing is lit up.
+    """
     window.wait("no toasts", lambda p: not p["toasts"], timeout_s=60)
     width, height = window.probe()["window"]["size"]
-    window.move_to(width / 2, height - 4)  # nothing is lit up
+    at = (width / 2, height - 4) if pointer is None else (width * pointer[0], height * pointer[1])
+    window.move_to(*at)
     window.wait_sharp()
     save(window.still_picture(), path)
 
