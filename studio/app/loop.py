@@ -51,6 +51,10 @@ class Stage(Protocol):
     def poll_s(self) -> float:
         """How soon `update` should be called again though nothing happens."""
 
+    @property
+    def loading(self) -> bool:
+        """Whether tiles of the view are still to come."""
+
     def update(self) -> bool:
         """Look after jobs and files. Whether anything to draw changed."""
 
@@ -98,7 +102,8 @@ def run(stage: Stage, clock: Callable[[], float] = time.monotonic) -> None:
             if stage.update() or stage.has_input:
                 pacer.now()
             if stage.take_wake():
-                pacer.soon()
+                # With the last tile the picture is sharp, and there is nobody to leave time to.
+                pacer.soon() if stage.loading else pacer.now()
             if pacer.wait_s(began_s) > 0:
                 continue
             again_s = stage.draw()

@@ -97,7 +97,7 @@ class WindowStage:
         """Jobs and file dialogs are looked at often; the probe file, and what the session waits for, when it is due."""
         busy = not self._session.idle or self._native.open
         probe_s = self._probe.wait_s(time.monotonic()) if self._probe is not None else math.inf
-        return min(FRAME_S if self._loading else math.inf, POLL_S if busy else math.inf, self._session.due_s, probe_s)
+        return min(FRAME_S if self.loading else math.inf, POLL_S if busy else math.inf, self._session.due_s, probe_s)
 
     def wait(self, timeout_s: float) -> None:
         """Take in input."""
@@ -106,11 +106,17 @@ class WindowStage:
     def take_wake(self) -> bool:
         """Whether tiles that came in change the picture."""
         woken, before = self._window.take_wake(), self._scene.tiles
-        if not (woken or self._loading):
+        if not (woken or self.loading):
             return False
         # Uploads are bounded, so some may be left over that nobody wakes us for again.
         changed = self._scene.update(self._session.document)
         return changed and (woken or self._scene.tiles != before)
+
+    @property
+    def loading(self) -> bool:
+        """Whether tiles of the view are still to come."""
+        wanted, ready = self._scene.tiles
+        return ready < wanted
 
     def update(self) -> bool:
         """Look after jobs, dialogs, settings and the probe."""
@@ -223,12 +229,6 @@ class WindowStage:
                 if not (key and self._tools.on_event(event, self._viewer.position_slide)):
                     self._shortcuts.run(event)
         self._viewer.handle(events, self._area, gui_has_mouse=self._gui.wants_mouse, now_s=now_s)
-
-    @property
-    def _loading(self) -> bool:
-        """Whether tiles of the view are still to come."""
-        wanted, ready = self._scene.tiles
-        return ready < wanted
 
     def _cursor(self, wanted: str) -> str:
         if self._viewer.dragging:

@@ -105,7 +105,9 @@ class TileLayer:
         if loaded.error is not None:
             log.warning("%s tile %d/%d/%d: %s", self.kind, key.level, key.col, key.row, loaded.error)
         self.pool.put(key, loaded.value, stamp, self._keep)
-        return meets(self.grids[key.level].tile_rect(key.col, key.row), self._rect)
+        # A tile of another level shows only where it stands in for one that is missing.
+        shows = key in self.visible or bool(self.missing(self.visible))
+        return shows and meets(self.grids[key.level].tile_rect(key.col, key.row), self._rect)
 
     def quads(self) -> Quads:
         """What to draw."""

@@ -27,6 +27,7 @@ class FakeStage:
         self.raising: list[Exception | None] = []
         self.failures: list[Exception] = []
         self.has_input = False
+        self.loading = True
         self._woken = False
 
     def clock(self) -> float:
@@ -117,6 +118,14 @@ def test_incoming_tiles_leave_time_to_the_loader(draw_s: float, gap_s: float) ->
     pauses = [b - a - draw_s for a, b in zip(stage.drawn[1:], stage.drawn[2:], strict=False)]
     assert pauses
     assert all(gap_s - 1e-9 <= pause <= gap_s + 0.002 for pause in pauses)
+
+
+def test_the_last_tile_is_drawn_as_soon_as_the_frame_rate_allows() -> None:
+    stage = FakeStage(ends_s=2, draw_s=0.08)
+    stage.wakes_at = [0.081]
+    stage.loading = False
+    run(stage, stage.clock)
+    assert stage.drawn == [0.0, 0.081]
 
 
 def test_a_frame_asked_for_later_comes_then() -> None:
