@@ -22,7 +22,7 @@ from studio.cellseg.preview import Preview
 from studio.cellseg.retrace import KnownPaths
 
 MOST_PX = 16_000_000
-"""Largest view whose field is kept, in working pixels: 28 bytes each, and 13 more while cells are found."""
+"""Largest field that is kept, halo included, in working pixels: 28 bytes each, and 13 more while cells are found."""
 
 
 @dataclass(slots=True)
@@ -70,9 +70,15 @@ class Field:
         return flows
 
 
+def fits(plan: Plan, halo: int = FIRST_HALO) -> bool:
+    """Whether a plan's region with so much halo is small enough for a field."""
+    rect = plan.piece(plan.region, halo)
+    return rect.rows * rect.cols <= MOST_PX
+
+
 def open_field(plan: Plan, tiles: TileStore, halo: int = FIRST_HALO) -> Field | None:
     """The field of a plan's region with so much halo; None where it is too large, or tiles of it are missing."""
-    if plan.region.rows * plan.region.cols > MOST_PX:
+    if not fits(plan, halo):
         return None
     rect = plan.piece(plan.region, halo)
     over = plan.tiles_over(rect)

@@ -29,7 +29,7 @@ from studio.cellseg.params import SegmentParams
 from studio.cellseg.pipeline import Pipeline, StageTimes
 from studio.cellseg.plan import Plan, make_plan, recut
 from studio.cellseg.preview import Preview, segment_plan
-from studio.cellseg.retune import MOST_PX, Field, open_field, retune
+from studio.cellseg.retune import Field, fits, open_field, retune
 from studio.cellseg.tasks import Rect, slide_at
 from studio.core.jobs import Progress
 from studio.core.worker import owned_cores
@@ -57,6 +57,14 @@ class _Kept:
     field_of: tuple[Any, ...] = ()
     halo: int = FIRST_HALO
     """What the last field needed."""
+
+    def turn_to(self, plan: Plan) -> None:
+        """Forget the field unless it is that of a plan."""
+        rois = (plan.where.rois or ()) if plan.where is not None else ()
+        outlines = tuple(ring.tobytes() for roi in rois for ring in (roi.outline, *roi.holes))
+        field_of = (plan.region, plan.params.otsu, outlines)
+        if self.field_of != field_of:
+            self.field, self.field_of, self.halo = None, field_of, FIRST_HALO
 
 
 _kept: _Kept | None = None
@@ -111,6 +119,7 @@ def view_task(
             found = _streamed(plan, network, kept, progress, times)
         else:
             progress.start(1, "Applying the thresholds")
+            kept.turn_to(plan)
             if ahead:
                 _look_ahead(plan, network, kept, progress, times)
             found = _retuned(plan, network, kept, progress, times, flows=flows)
@@ -130,8 +139,7 @@ def view_task(
 
 def _streamed(plan: Plan, network: Network, kept: _Kept, progress: Progress, times: StageTimes) -> Preview:
     """The view in blocks from its middle outwards, each handed over once it is done."""
-    side = math.sqrt(plan.region.rows * plan.region.cols / STREAM_BLOCKS)
-    plan = recut(plan, int(min(SIDES_PX[1], max(SIDES_PX[0], -(-side // 16) * 16))))
+    plan = recut(plan, _stream_px(plan))
     progress.start(len(plan.blocks), "Segmenting the view")
 
     def hand_over(block: BlockData) -> None:
@@ -148,10 +156,7 @@ def _retuned(
 ) -> Preview:
     """The view at once, on the field that is kept; where that doesn't reach far enough the network does the rest."""
     threads = plan.params.workers or owned_cores()
-    field_of = (plan.region, plan.params.otsu, _outlines(plan))
-    if kept.field_of != field_of:
-        kept.field, kept.field_of = None, field_of
-    halo = kept.halo
+    halo = kept.halo if fits(plan, kept.halo) else FIRST_HALO
     while True:
         progress.advance(0)
         if kept.field is None or kept.field.halo != halo:
@@ -163,14 +168,13 @@ def _retuned(
             return found
         kept.halo = halo = found.halo
     # In one block where possible, so that the next field finds all tiles of its halo.
-    whole = plan.region.rows * plan.region.cols <= MOST_PX
-    plan = recut(plan, _longest(plan) if whole else SIDES_PX[1])
+    plan = recut(plan, _longest(plan) if fits(plan, halo) else _stream_px(plan))
     return segment_plan(plan, network, progress, store=kept.tiles, times=times)
 
 
 def _look_ahead(plan: Plan, network: Network, kept: _Kept, progress: Progress, times: StageTimes) -> None:
     """Have the tiles of a wide halo computed: lower thresholds make longer paths, which lead further out."""
-    if kept.halo >= AHEAD_HALO or plan.region.rows * plan.region.cols > MOST_PX:
+    if kept.halo >= AHEAD_HALO or not fits(plan, AHEAD_HALO):
         return
     pipeline = Pipeline(recut(plan, _longest(plan)), network, times=times, store=kept.tiles)
     with contextlib.closing(
@@ -180,20 +184,21 @@ def _look_ahead(plan: Plan, network: Network, kept: _Kept, progress: Progress, t
             kept.halo = AHEAD_HALO
 
 
+def _stream_px(plan: Plan) -> int:
+    """Side of a streamed view's blocks."""
+    side = math.sqrt(plan.region.rows * plan.region.cols / STREAM_BLOCKS)
+    return int(min(SIDES_PX[1], max(SIDES_PX[0], -(-side // 16) * 16)))
+
+
 def _longest(plan: Plan) -> int:
     return max(plan.region.rows, plan.region.cols)
-
-
-def _outlines(plan: Plan) -> tuple[bytes, ...]:
-    rois = (plan.where.rois or ()) if plan.where is not None else ()
-    return tuple(ring.tobytes() for roi in rois for ring in (roi.outline, *roi.holes))
 
 
 def _kept_for(plan: Plan, network: Network) -> _Kept:
     """What is kept from the last view where it is of use to this plan, else nothing yet."""
     global _kept
     # Half the budget is for the field and its paths, but for views that none is kept of.
-    budget = plan.cache_bytes // 2 if plan.region.rows * plan.region.cols <= MOST_PX else plan.cache_bytes
+    budget = plan.cache_bytes // 2 if fits(plan) else plan.cache_bytes
     # All that a tile's content depends on, and its place.
     made_from = (
         str(plan.slide.path), plan.slide.fingerprint, plan.model.sha256, plan.grid.scale, plan.channel,

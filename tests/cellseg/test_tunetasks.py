@@ -130,6 +130,37 @@ def test_a_model_file_that_is_no_model(
     assert view(dots_path, dots_params)["cells"] > 0
 
 
+def test_a_wide_halo_is_forgotten_with_its_view(dots_path: Path, dots_params: SegmentParams) -> None:
+    moved = (320.0, 260.0, 300.0, 200.0)
+    view(dots_path, dots_params)
+    view(dots_path, dots_params.changed(cellprob_threshold=-9.0), stream=False)
+    assert tunetasks._kept is not None
+    assert tunetasks._kept.halo > 96
+    view(dots_path, dots_params, rect_slide=moved)
+    view(dots_path, dots_params, rect_slide=moved, stream=False, ahead=True)
+    changed = dots_params.changed(cellprob_threshold=0.5)
+    again = view(dots_path, changed, rect_slide=moved, stream=False)
+    assert tunetasks._kept.field is not None
+    assert tunetasks._kept.halo == tunetasks._kept.field.halo == tunetasks.AHEAD_HALO
+    assert again["tiles"] == 0
+    same(again, fresh(dots_path, changed, moved))
+
+
+def test_a_view_too_large_for_a_field_is_cut_up(
+    dots_path: Path, dots_params: SegmentParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studio.cellseg import retune
+
+    monkeypatch.setattr(retune, "MOST_PX", 200_000)
+    view(dots_path, dots_params)
+    changed = dots_params.changed(cellprob_threshold=1.5)
+    again = view(dots_path, changed, stream=False, ahead=True)
+    assert tunetasks._kept is not None
+    assert tunetasks._kept.field is None
+    assert again["tiles"] == 0
+    same(again, fresh(dots_path, changed))
+
+
 def test_a_smaller_mask_of_the_same_cells(dots_path: Path, dots_params: SegmentParams) -> None:
     params = dots_params.changed(downscale=2.3)
     view(dots_path, params)
