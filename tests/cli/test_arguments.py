@@ -109,8 +109,8 @@ def test_options_reach_the_parameters() -> None:
     command = next(c for c in COMMANDS if c.name == "segment")
     text = (
         "s.svs --model m --diam-um 7.5 --otsu --channel red --cellprob-threshold -1 --flow-threshold 0.6 "
-        "--min-size 9 --niter 100 --no-interp --overlap 48 --save-flows --downscale 2 --window 512 --block 256 --no-tile "
-        "--batch 2 --workers 1 --device cpu --backend torch --memory 3"
+        "--min-size 9 --niter 100 --no-interp --overlap 48 --save-flows --downscale 2 --window 512 --block 256 "
+        "--no-tile --batch 2 --workers 1 --device cpu --backend torch --memory 3"
     )
     params = module.params_from(build_parser(command, module).parse_args(text.split()))
     default = SegmentParams()
