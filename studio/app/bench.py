@@ -223,6 +223,9 @@ def _walk(stage: BenchStage) -> list[Frame]:
 def _with_run(stage: BenchStage, session: Session, request: ViewerRequest) -> dict[str, Any]:
     """Frames over a bare slide without and beside a whole-slide run of the embedded model."""
     _open(stage, session, request, None)
+    # The run's first cells would be a picture of another cost.
+    style = session.document.style
+    style.mask = style.outline = style.centroid = False
     _to_start(stage)
     _walk(stage)
     _to_start(stage)
