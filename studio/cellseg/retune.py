@@ -24,6 +24,9 @@ from studio.cellseg.retrace import KnownPaths
 MOST_PX = 16_000_000
 """Largest field that is kept, halo included, in working pixels: 28 bytes each, and 13 more while cells are found."""
 
+FLOW_UNITS = 5.0
+"""Times unit length that the network's flow has; see `flowfield.split`."""
+
 
 @dataclass(slots=True)
 class Field:
@@ -51,9 +54,19 @@ class Field:
         if self._last is None or self._last[0] != (threshold, niter):
             if self._known is None or self._known_niter != niter:
                 self._known, self._known_niter = KnownPaths.none((self.rect.rows, self.rect.cols)), niter
-            piece = split(self.total, self.rect, threshold)
+            piece = (
+                split(self.total, self.rect, threshold) if self._last is None else self._moved(self._last[1], threshold)
+            )
             self._last = (threshold, niter), piece, self._known.follow(piece, threshold, niter, bounds, threads)
         return self._last[1:]
+
+    def _moved(self, piece: FlowPiece, threshold: float) -> FlowPiece:
+        """The last piece with another threshold; its arrays are used up."""
+        inside = piece.logit > np.float32(threshold)
+        rows, cols = np.nonzero(inside != piece.inside)
+        network = self.total[rows, cols, :2] / np.float32(FLOW_UNITS)
+        piece.flow[rows, cols] = np.where(inside[rows, cols, None], network, np.float32(0))
+        return FlowPiece(piece.rect, piece.flow, inside, piece.logit)
 
     def flows(self, piece: FlowPiece) -> NDArray[np.float16]:
         """Flows of the region as `keep_block` samples them without downscale; only what changed is sampled anew."""
@@ -106,4 +119,5 @@ def retune(field: Field, plan: Plan, threads: int, *, flows: bool = True) -> Pre
     cells = merge_parts([block.cells])
     kept = field.flows(piece) if flows and whole else block.flows
     nothing = np.zeros((0, 0, 3), np.float16)
-    return Preview(plan, cells.numbers(block.cells)[block.labels], nothing if kept is None else kept, cells)
+    # The one block's own numbers are those of all cells.
+    return Preview(plan, block.labels.view(np.uint32), nothing if kept is None else kept, cells)
