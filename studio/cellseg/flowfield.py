@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -79,6 +79,7 @@ class TileStore:
         self._pixels: dict[Tile, NDArray[np.uint8]] = {}
         self._pins: dict[Tile, int] = {}
         self._coming: set[Tile] = set()
+        self._uses: Counter[Tile] = Counter()
         self._bytes = 0
 
     def pin(self, tiles: Iterable[Tile]) -> list[Tile]:
@@ -129,22 +130,41 @@ class TileStore:
                     del self._pins[tile]
             self._shrink()
 
+    def expect(self, tiles: Iterable[Tile]) -> None:
+        """Somebody will need these tiles: one use each, until `done_with`."""
+        with self._lock:
+            self._uses.update(tiles)
+
+    def done_with(self, tiles: Iterable[Tile]) -> None:
+        """One use each is over; tiles that nobody expects to need any more go at once, for those that are needed."""
+        with self._lock:
+            for tile in tiles:
+                self._uses[tile] -= 1
+                if self._uses[tile] <= 0:
+                    del self._uses[tile]
+                    if tile not in self._pins and tile in self._tiles:
+                        self._drop(tile)
+
     def settle(self) -> None:
         """Forget the pins and promises of a run that ended early; tiles stay. Call while nobody uses the store."""
         with self._lock:
             self._pins.clear()
             self._coming.clear()
+            self._uses.clear()
             self._shrink()
 
     def _shrink(self) -> None:
         if self._bytes <= self._budget:
             return
         for tile in [tile for tile in self._tiles if tile not in self._pins]:
-            self._bytes -= self._tiles.pop(tile).nbytes
-            if tile in self._pixels:
-                self._bytes -= self._pixels.pop(tile).nbytes
+            self._drop(tile)
             if self._bytes <= self._budget:
                 return
+
+    def _drop(self, tile: Tile) -> None:
+        self._bytes -= self._tiles.pop(tile).nbytes
+        if tile in self._pixels:
+            self._bytes -= self._pixels.pop(tile).nbytes
 
 
 def add_up(store: TileStore, lattice: TileLattice, tiles: Iterable[Tile], rect: Rect) -> NDArray[np.float32]:

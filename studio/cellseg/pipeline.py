@@ -113,6 +113,7 @@ class Pipeline:
         self._inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
         self._store = TileStore(plan.cache_bytes) if store is None else store
         self._store.settle()
+        self._tiles_are_ours = store is None
         self._seen: set[Tile] = set()
         self.notices: deque[str] = deque()
         """What somebody should know of, in words; whoever says it takes it from here."""
@@ -142,6 +143,9 @@ class Pipeline:
         self._left = len(wanted)
         if not wanted:
             return
+        if self._tiles_are_ours:
+            for core in wanted:
+                self._store.expect(self._task(core, max(self._halo, (halos or {}).get(core, 0))).tiles)
         readers = ThreadPoolExecutor(min(4, max(2, self._workers)), thread_name_prefix="studio-read")
         finders = ThreadPoolExecutor(self._workers, thread_name_prefix="studio-cells")
         threads = [
@@ -194,11 +198,14 @@ class Pipeline:
             if not halo:
                 fresh.popleft()
                 halo = max(self._halo, halos.get(core, 0))
-            rect = self.plan.piece(core, halo)
-            task = _Task(core, halo, rect, self.plan.tiles_over(rect))
+            task = self._task(core, halo)
             for tile in self._store.pin(task.tiles):
                 self._to_network.put((tile, readers.submit(self._read, tile)))
             self._to_network.put(task)
+
+    def _task(self, core: Rect, halo: int) -> _Task:
+        rect = self.plan.piece(core, halo)
+        return _Task(core, halo, rect, self.plan.tiles_over(rect))
 
     def _read(self, tile: Tile) -> _Read:
         with self.times.measure("read"):
@@ -264,9 +271,13 @@ class Pipeline:
         if isinstance(found, HaloTooSmall):
             self.times.count("redone")
             log.debug("block %s: halo %d too small, %d next", task.core, task.halo, found.halo)
+            if self._tiles_are_ours:
+                self._store.expect(set(self._task(task.core, found.halo).tiles) - set(task.tiles))
             self._again.append((task.core, found.halo))
             self._slots.release()
             return
+        if self._tiles_are_ours:
+            self._store.done_with(task.tiles)
         with self.times.measure("harvest"):
             extra = self._harvest(found, piece) if self._harvest else None
         self._slots.release()

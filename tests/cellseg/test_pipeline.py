@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from studio.cellseg.params import SegmentParams
 from studio.cellseg.pipeline import Pipeline
 from studio.cellseg.plan import Plan, in_order, make_plan
 from studio.errors import JobCancelled, SlideError
-from studio.slide import WSI
+from studio.slide import WSI, open_slide
+from tests.cellseg.conftest import MPP, dotted_tissue
+from tests.make_slides import write_slide
 
 
 @pytest.fixture
@@ -61,6 +64,19 @@ def test_tiles_that_had_to_go_are_computed_again(dots: WSI, dots_params: Segment
     assert len(list(pipeline.run(plan.blocks))) == len(plan.blocks)
     assert network.tiles > plan.lattice.counts[0] * plan.lattice.counts[1]
     assert pipeline.times.counts["tiles_again"] == network.tiles - plan.lattice.counts[0] * plan.lattice.counts[1]
+
+
+def test_tiles_go_once_no_block_needs_them(dots: WSI, dots_params: SegmentParams, tmp_path: Path) -> None:
+    """So a store for two rows of tiles and a bit does for a slide of ten."""
+    path = write_slide(tmp_path / "wide.tiff", dotted_tissue(2600, 1900, 2500, seed=1), mpp=MPP, downsamples=(1, 4))
+    with open_slide(path) as slide:
+        plan = make_plan(slide, dots_params.changed(memory_gb=0.06))
+        assert plan.lattice.counts == (10, 13)
+        assert plan.cache_bytes < 31 * 12 * plan.lattice.tile_px**2
+        pipeline = Pipeline(plan, BlobNetwork())
+        assert len(list(pipeline.run(in_order(plan, list(plan.blocks), None)))) == len(plan.blocks) > 100
+    assert pipeline.times.counts["tiles"] == 130
+    assert pipeline.times.counts["tiles_again"] == 0
 
 
 def test_what_the_harvest_makes_comes_with_the_block(plan: Plan) -> None:
