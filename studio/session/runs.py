@@ -13,7 +13,7 @@ from studio.session import files, unfinished
 from studio.session.base import Apply, OnEvent
 from studio.session.batch import Batch
 from studio.session.estimating import Estimating
-from studio.session.live import LiveCells
+from studio.session.live import LIVE, LiveCells
 from studio.session.models import TASKS
 from studio.session.preview import NO_CELLS, PreviewSession
 from studio.session.reflowing import Reflowing
@@ -141,6 +141,10 @@ class RunSession(PreviewSession):
         """Forget the unfinished run, and delete what it has done."""
         run, self.unfinished = self.unfinished, None
         if run is not None:
+            overlay = self.document.overlay
+            if overlay is not None and overlay.origin == LIVE:
+                # Its cells are read from the blocks that go.
+                self.document.set_overlay(None)
             out = run.out
             self._run_on_thread("Discard", lambda _progress: unfinished.discard(out), lambda _job: None)
 

@@ -109,7 +109,9 @@ def test_discarding_deletes_what_was_done(opened: Any, sample_slide: Path) -> No
     out = Path(opened.batch.calls[-1][2]["out"])
     opened.session.cancel()
     opened.wait()
+    assert opened.session.document.overlay.origin == "live"
     opened.session.discard_unfinished()
+    assert opened.session.document.overlay is None
     opened.wait()
     assert list(out.parent.iterdir()) == []
     opened.open(sample_slide)
