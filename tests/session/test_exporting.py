@@ -28,13 +28,13 @@ def test_every_format_is_offered(shown: Any) -> None:
     assert all(choice.about for choice in choices)
 
 
-def test_a_missing_package_is_named(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named(shown: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind = Kind("parquet", "Table as Parquet", (".parquet",), "x:y", "About.", requires=("no_such_package",))
     monkeypatch.setitem(KINDS, "parquet", kind)
     [why] = [choice.why_not for choice in shown.session.export_choices() if choice.why_not]
     assert "no_such_package" in why
     assert "pip install" in why
-    shown.session.export_as("parquet", "/tmp/x.parquet")
+    shown.session.export_as("parquet", tmp_path / "x.parquet")
     assert shown.said("warning", "pip install")
     assert shown.exporter.calls == []
 
