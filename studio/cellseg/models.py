@@ -233,7 +233,7 @@ def _builtin() -> ModelInfo:
         diam_mean=(_diam_mean(path) if installed else None) or NUCLEI_DIAM_MEAN,
         channels="auto",
         has_size_model=False,
-        description="Nuclei in H&E and fluorescence; comes with the program",
+        description="Nuclei in H&E and fluorescence; no download",
     )
 
 

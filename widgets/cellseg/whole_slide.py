@@ -49,11 +49,11 @@ def _options(ctx: Context) -> None:
     with ui.grid(2):
         otsu = ui.checkbox("Otsu threshold", params.otsu, enabled=free, tooltip=TIPS["Otsu threshold"])
         save_flows = ui.checkbox("Save flows", params.save_flows, enabled=free, tooltip=TIPS["Save flows"])
-        regions = bool(ctx.document.rois)
-        tip = TIPS["Regions only"] if regions else "Draw or load regions in the Annotations panel first."
-        # A tick without regions can be taken away.
-        usable = free and (regions or session.rois_only)
-        session.rois_only = ui.checkbox("Regions only", session.rois_only, enabled=usable, tooltip=tip)
+        # Without regions it isn't in the way; a tick whose regions went can be taken away.
+        if ctx.document.rois or session.rois_only:
+            session.rois_only = ui.checkbox(
+                "Regions only", session.rois_only, enabled=free, tooltip=TIPS["Regions only"]
+            )
     if (otsu, save_flows) != (params.otsu, params.save_flows):
         session.set_params(otsu=otsu, save_flows=save_flows)
 
