@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from studio.cellseg.blockdata import BlockData, BlockFormatError
 from studio.cellseg.journal import Journal
 from studio.cellseg.lattice import Rect, WorkGrid
-from studio.cellseg.merge import MergedCells
+from studio.cellseg.mergefile import CellFile, merge_to_file
 from studio.cellseg.plan import Plan
-from studio.cellseg.resultwrite import ResultWriter
+from studio.cellseg.resultwrite import TABLE_ROWS, ResultWriter
 from studio.core.lru import ByteLRU
 from studio.errors import RunError
 
@@ -31,13 +31,14 @@ class _Decoded:
 
 
 def write_result(
-    plan: Plan, journal: Journal, table: MergedCells, out: Path, meta: dict[str, Any], advance: Callable[[], None]
-) -> tuple[int, int]:
-    """Put the result file together and in place; returns its shape.
+    plan: Plan, journal: Journal, out: Path, meta: dict[str, Any], advance: Callable[[], None]
+) -> tuple[int, tuple[int, int]]:
+    """Put the result file together from the journal's blocks and in place; returns how many cells and its shape.
 
-    `advance` is called for each chunk and may raise to stop. The same blocks give the same bytes.
+    `advance` is called for each block and chunk and may raise to stop. The same blocks give the same bytes.
     """
     mask = plan.mask
+    table = merge_to_file(_parts(plan, journal, advance), journal.workdir / "cells")
     geometry = plan.grid.geometry(mask)
     writer = ResultWriter(
         out,
@@ -49,7 +50,25 @@ def write_result(
         workdir=journal.workdir,
         flows=plan.params.save_flows,
     )
-    blocks = _Blocks(journal, table, int(plan.params.memory_gb * 1e9 * _CACHE_SHARE))
+    _write_pictures(plan, writer, _Blocks(journal, table, int(plan.params.memory_gb * 1e9 * _CACHE_SHARE)), advance)
+    writer.write_rows(
+        len(table),
+        ((cells.centroids(plan.grid, mask), cells.columns(plan.grid, mask)) for cells in table.pieces(TABLE_ROWS)),
+    )
+    writer.finish(advance)
+    return len(table), (mask.rows, mask.cols)
+
+
+def _parts(plan: Plan, journal: Journal, advance: Callable[[], None]) -> Iterator[tuple[int, NDArray[np.void]]]:
+    """First row and cells' parts of every block, from the top."""
+    for core in sorted(plan.blocks, key=lambda core: core.top):
+        advance()
+        yield core.top, _read_back(journal, core, "cells").cells
+
+
+def _write_pictures(plan: Plan, writer: ResultWriter, blocks: _Blocks, advance: Callable[[], None]) -> None:
+    """Labels and flows, chunk by chunk."""
+    mask = plan.mask
     for row, col, cores in chunks_of(plan.grid, mask, plan.blocks, writer.CHUNK):
         advance()
         rows, cols = min(writer.CHUNK, mask.rows - row), min(writer.CHUNK, mask.cols - col)
@@ -64,9 +83,6 @@ def write_result(
         writer.write_labels(row, col, labels)
         if flows is not None:
             writer.write_flow(row, col, flows)
-    writer.write_cells(table.centroids(plan.grid, mask), table.columns(plan.grid, mask))
-    writer.finish(advance)
-    return mask.rows, mask.cols
 
 
 def chunks_of(
@@ -94,7 +110,7 @@ def paste(target: NDArray[Any], at: Rect, source: NDArray[Any], source_at: Rect)
 class _Blocks:
     """Blocks of the journal with their final numbers, the ones used last kept decoded."""
 
-    def __init__(self, journal: Journal, table: MergedCells, budget_bytes: int) -> None:
+    def __init__(self, journal: Journal, table: CellFile, budget_bytes: int) -> None:
         self._journal = journal
         self._table = table
         self._kept: ByteLRU[Rect, _Decoded] = ByteLRU(
@@ -105,12 +121,16 @@ class _Blocks:
         return self._kept.get_or_load(core, lambda: self._load(core))
 
     def _load(self, core: Rect) -> _Decoded:
-        try:
-            block: BlockData = self._journal.read(core)
-        except BlockFormatError as error:
-            self._journal.drop(core)
-            raise RunError(
-                f"A finished block can't be read back from {self._journal.folder} ({error}). Check the disk, then run "
-                "the same command again: only this block is done anew."
-            ) from error
+        block = _read_back(self._journal, core)
         return _Decoded(block.mask, self._table.numbers(block.cells)[block.labels], block.flows)
+
+
+def _read_back(journal: Journal, core: Rect, *only: str) -> BlockData:
+    try:
+        return journal.read(core, *only)
+    except BlockFormatError as error:
+        journal.drop(core)
+        raise RunError(
+            f"A finished block can't be read back from {journal.folder} ({error}). Check the disk, then run "
+            "the same command again: only this block is done anew."
+        ) from error

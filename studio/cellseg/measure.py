@@ -26,7 +26,7 @@ WINDOW = 2048
 """Side of a window: 16 MB of labels."""
 
 _AREA, _ROW, _COL, _ROW2, _COL2, _ROWCOL, _STRAIGHT, _CORNERS = range(8)
-_SUMS = 8
+SUMS = 8
 
 # Kulpa 1977, Comput. Graph. Image Process. 6:434: lengths of the steps of a digital contour that make
 # the perimeter right on average over all directions.
@@ -131,7 +131,7 @@ def measure_labels(
             labels = read_labels(0, row - 1, col - 1, rows + 1, cols + 1)
             found = distinct(labels)
             if len(found):
-                part, box = _tally(labels, found, row - 1, col - 1)
+                part, box = tally(labels, found, row - 1, col - 1)
                 ids.append(found)
                 sums.append(part)
                 boxes.append(box)
@@ -204,10 +204,13 @@ def place_in(ids: NDArray[np.uint32], label: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _tally(labels, ids, top, left):  # type: ignore[no-untyped-def]
-    """Sums and boxes of a window whose first row and column belong to its neighbours and lie at (top, left)."""
+def tally(labels, ids, top, left):  # type: ignore[no-untyped-def]
+    """Sums (n, SUMS) int64 and boxes (n, 4) int32 of the cells in a window.
+
+    Its first row and column belong to its neighbours and lie at (top, left).
+    """
     height, width = labels.shape
-    sums = np.zeros((ids.size, _SUMS), np.int64)
+    sums = np.zeros((ids.size, SUMS), np.int64)
     boxes = np.empty((ids.size, 4), np.int32)
     boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = 2147483647, 2147483647, -1, -1
     last = np.uint32(0)
@@ -281,11 +284,16 @@ def _put_together(
         [np.minimum.reduceat(box[:, :2], first, axis=0), np.maximum.reduceat(box[:, 2:], first, axis=0)], axis=1
     )
     # A number seen on the rim only is its neighbour's there, and always also counted by that.
+    return shapes(pieces[first], total, bbox)
+
+
+def shapes(ids: NDArray[np.uint32], total: NDArray[np.int64], bbox: NDArray[np.int32]) -> Measured:
+    """What the sums of `tally` over all windows say of cells that have pixels."""
     area = total[:, _AREA]
     centroids = total[:, [_ROW, _COL]] / area[:, None]
     major, minor = _axes(total, centroids)
     perimeter = total[:, _STRAIGHT] * _STRAIGHT_PX + total[:, _CORNERS] * _CORNER_PX
-    return Measured(pieces[first], centroids, bbox, area, perimeter, major, minor)
+    return Measured(ids, centroids, bbox, area, perimeter, major, minor)
 
 
 def _axes(total: NDArray[np.int64], centroids: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

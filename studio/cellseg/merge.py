@@ -30,9 +30,7 @@ class MergedCells:
 
     def numbers(self, parts: NDArray[np.void]) -> NDArray[np.uint32]:
         """(n + 1,) uint32: the cell number of each local label 0…n of a block with these parts."""
-        out = np.zeros(len(parts) + 1, np.uint32)
-        out[1:] = np.searchsorted(self._names, _names(parts)) + 1
-        return out
+        return numbers_of(self._names, parts)
 
     def centroids(self, grid: WorkGrid, mask: Rect) -> NDArray[np.float64]:
         """(N, 2) row, column in pixels of the stored mask, 0 at the middle of its first pixel."""
@@ -65,7 +63,7 @@ class MergedCells:
 def merge_parts(parts: Sequence[NDArray[np.void]]) -> MergedCells:
     """The cells that these parts (of disjoint cores) make up, whatever the order they come in."""
     every = np.concatenate(parts) if parts else np.zeros(0, PART)
-    names = _names(every)
+    names = names_of(every)
     order = np.argsort(names, kind="stable")
     names, every = names[order], every[order]
     first = np.flatnonzero(np.diff(names, prepend=-1)) if len(names) else np.zeros(0, np.int64)
@@ -84,7 +82,14 @@ def _stains(parts: NDArray[np.void]) -> list[str]:
     return [name for name in parts.dtype.names or () if name in UNITS]
 
 
-def _names(parts: NDArray[np.void]) -> NDArray[np.int64]:
+def numbers_of(names: NDArray[np.int64], parts: NDArray[np.void]) -> NDArray[np.uint32]:
+    """The number among all cells, sorted by name, of each local label 0…n of a block with these parts."""
+    out = np.zeros(len(parts) + 1, np.uint32)
+    out[1:] = np.searchsorted(names, names_of(parts)) + 1
+    return out
+
+
+def names_of(parts: NDArray[np.void]) -> NDArray[np.int64]:
     """One integer a cell, sorted as (row, column) of its sink."""
     names: NDArray[np.int64] = parts["row"].astype(np.int64) << 32 | parts["col"].astype(np.int64)
     return names

@@ -23,7 +23,6 @@ from studio.cellseg.blocks import FIRST_HALO, FlowPiece, HaloTooSmall, segment_b
 from studio.cellseg.finish import write_result
 from studio.cellseg.journal import Journal, explained
 from studio.cellseg.lattice import TILE_OVERLAP, Rect, TileLattice, WorkGrid, block_grid
-from studio.cellseg.merge import merge_parts
 from studio.cellseg.models import ModelInfo
 from studio.cellseg.normalize import Normalization
 from studio.cellseg.params import SegmentParams
@@ -104,14 +103,13 @@ def reflow(
         resumed = work.resume()
         work.blocks()
         work.prove()
-        table = merge_parts([work.parts[core] for core in plan.blocks])
         progress.start(0, "Writing the result")
         with explained(journal.folder):
-            shape = write_result(plan, journal, table, out, meta, lambda: progress.advance(0))
+            cells, shape = write_result(plan, journal, out, meta, lambda: progress.advance(0))
         journal.remove()
     return {
         "out": str(out),
-        "cells": len(table),
+        "cells": cells,
         "shape": list(shape),
         "mpp": plan.grid.mpp,
         "seconds": time.monotonic() - began_s,
@@ -180,7 +178,7 @@ class _Reflow:
     """Blocks from stored flows, into a journal."""
 
     def __init__(self, plan: Plan, segmentation: Segmentation, journal: Journal, progress: Progress) -> None:
-        self.parts: dict[Rect, NDArray[np.void]] = {}
+        self._done: set[Rect] = set()
         self._plan = plan
         self._segmentation = segmentation
         self._journal = journal
@@ -193,13 +191,13 @@ class _Reflow:
         """Take in the blocks of an earlier attempt; returns how many there are."""
         for block in self._journal.finished(list(self._plan.blocks)):
             self._note(block)
-        return len(self.parts)
+        return len(self._done)
 
     def blocks(self) -> None:
         """Do all blocks that aren't there yet."""
         plan = self._plan
-        todo = [core for core in plan.blocks if core not in self.parts]
-        self._progress.start(len(plan.blocks), f"Applying thresholds to {plan.slide.name}", done=len(self.parts))
+        todo = [core for core in plan.blocks if core not in self._done]
+        self._progress.start(len(plan.blocks), f"Applying thresholds to {plan.slide.name}", done=len(self._done))
         for _ in self._through(todo, {}):
             self._progress.advance(1)
 
@@ -261,5 +259,5 @@ class _Reflow:
         return FlowPiece(rect, flow, inside, logit, rgb), stored
 
     def _note(self, block: BlockData) -> None:
-        self.parts[block.core] = block.cells
+        self._done.add(block.core)
         self._audit.add(Claim(block.core, block.needed, block.trusted, block.halo), block.reach)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ TABLE_ROWS = 1 << 16
 
 _GROUP = '{\n "zarr_format": 2\n}'
 _MASK_LEVEL, _FLOW_LEVEL = 3, 1
+_NO_NUMBER = 2**32
 
 
 def shape_columns(unit: str) -> tuple[str, ...]:
@@ -85,10 +86,19 @@ class ResultWriter:
         self._table("wsi_dim", np.asarray(wsi_dim, "<i8"))
         self._table("wsi_offset", np.asarray(wsi_offset, "<i8"))
         self._cells: int | None = None
+        self._least = np.full(-(-self.shape[0] // CHUNK), _NO_NUMBER, np.int64)
+        """The least number in each row of chunks."""
 
     def write_labels(self, row: int, col: int, block: NDArray[np.uint32]) -> None:
         """Labels (h, w) of a rectangle that begins on the chunk grid and ends on it or at the mask's edge."""
         self._masks.write(row, col, block)
+        for top in range(0, block.shape[0], CHUNK):
+            # 0 becomes the largest number there is.
+            part = np.asarray(block[top : top + CHUNK], np.uint32)
+            least = int((part - np.uint32(1)).min(initial=_NO_NUMBER - 1)) + 1
+            with self._lock:
+                at = (row + top) // CHUNK
+                self._least[at] = min(self._least[at], least)
 
     def write_flow(self, row: int, col: int, block: NDArray[np.float16]) -> None:
         """Flows (h, w, 3) float16 (dY, dX, cell probability), same rule; 0 where there is no cell saves space."""
@@ -105,16 +115,36 @@ class ResultWriter:
         axes, eccentricity and box that aren't among them are measured in the masks by `finish`, as is all of
         it where this is never called.
         """
-        self._cells = len(centroids)
-        if store_centroids:
-            self._table("centroids", np.asarray(centroids, "<f8").reshape(-1, 2))
+        count = len(centroids)
+        for name, column in columns.items():
+            if len(column) != count:
+                raise ValueError(f"column {name} has {len(column)} rows for {count} cells")
+        parts = (
+            (centroids[at : at + TABLE_ROWS], {name: column[at : at + TABLE_ROWS] for name, column in columns.items()})
+            for at in range(0, max(1, count), TABLE_ROWS)
+        )
+        self.write_rows(count, parts, store_centroids=store_centroids)
+
+    def write_rows(
+        self,
+        cells: int,
+        parts: Iterable[tuple[NDArray[np.float64], dict[str, NDArray[Any]]]],
+        *,
+        store_centroids: bool = True,
+    ) -> None:
+        """`write_cells` of so many cells in parts of TABLE_ROWS each, the last one maybe shorter; one part at least."""
+        self._cells = cells
+        for i, (centroids, columns) in enumerate(parts):
+            if store_centroids:
+                self._table("centroids", np.asarray(centroids, "<f8").reshape(-1, 2), cells, i)
+            self._columns(columns, i)
+
+    def _columns(self, columns: dict[str, NDArray[Any]], i: int) -> None:
         for name, column in sorted(columns.items()):
             if not name.isidentifier() or name == "id":
                 raise ValueError(f"{name!r} is no name for a column")
-            if len(column) != self._cells:
-                raise ValueError(f"column {name} has {len(column)} rows for {self._cells} cells")
             values = np.asarray(column)
-            self._table(f"cells/{name}", values.astype(values.dtype.newbyteorder("<")))
+            self._table(f"cells/{name}", values.astype(values.dtype.newbyteorder("<")), self._cells, i)
 
     def finish(self, advance: Callable[[], None] = lambda: None) -> Path:
         """Measure what isn't known of the cells, make the coarser levels, pack everything and put it in place.
@@ -143,31 +173,41 @@ class ResultWriter:
         if self._cells is not None and not names:
             return
         from studio.cellseg.measure import measure_labels
+        from studio.cellseg.numbered import measure_numbered
 
         labels = ChunkedArray(FolderReader(self._folder), "masks", new_cache())
 
         def read(_level: int, row: int, col: int, rows: int, cols: int) -> NDArray[np.uint32]:
             return labels.read(row, col, rows, cols)
 
-        measured = measure_labels(read, self.shape, occupied=labels.occupied, advance=advance)
         if self._cells is None:
-            self.write_cells(measured.spread(measured.largest).centroids, {})
-        assert self._cells is not None
-        columns = measured.spread(self._cells).columns(self._geometry)
-        for name in names:
-            self._table(f"cells/{name}", columns[name].astype(columns[name].dtype.newbyteorder("<")))
+            measured = measure_labels(read, self.shape, occupied=labels.occupied, advance=advance)
+            measured = measured.spread(measured.largest)
+            self.write_cells(measured.centroids, measured.columns(self._geometry))
+            return
+        pieces = measure_numbered(
+            read, self.shape, self._cells, self._still_to_come, occupied=labels.occupied, advance=advance
+        )
+        for i, piece in enumerate(pieces):
+            columns = piece.columns(self._geometry)
+            self._columns({name: columns[name] for name in names}, i)
 
-    def _table(self, name: str, values: NDArray[Any]) -> None:
-        """Write a small array whole, chunked by rows only."""
-        rows = min(TABLE_ROWS, max(1, len(values)))
-        meta = ArrayMeta(values.shape, (rows, *values.shape[1:]), values.dtype, "zstd", _MASK_LEVEL)
+    def _still_to_come(self, row: int) -> int:
+        """A number below which there is none in this row of pixels and after."""
+        return int(self._least[row // CHUNK :].min(initial=_NO_NUMBER))
+
+    def _table(self, name: str, part: NDArray[Any], total: int | None = None, i: int = 0) -> None:
+        """Write the `i`-th TABLE_ROWS of an array of `total` rows (by default all that there are), chunked by rows."""
+        total = len(part) if total is None else total
+        rows = min(TABLE_ROWS, max(1, total))
+        meta = ArrayMeta((total, *part.shape[1:]), (rows, *part.shape[1:]), part.dtype, "zstd", _MASK_LEVEL)
         folder = self._folder / name
-        _write(folder / ".zarray", meta.to_json())
-        for i in range(meta.grid[0]):
-            part = values[i * rows : (i + 1) * rows]
-            chunk = np.zeros(meta.chunks, values.dtype)
+        if i == 0:
+            _write(folder / ".zarray", meta.to_json())
+        if len(part):
+            chunk = np.zeros(meta.chunks, part.dtype)
             chunk[: len(part)] = part
-            _write(folder / meta.key((i,) + (0,) * (values.ndim - 1)), encode(meta, chunk))
+            _write(folder / meta.key((i,) + (0,) * (part.ndim - 1)), encode(meta, chunk))
 
     def _attributes(self, levels: int) -> dict[str, Any]:
         place = self._geometry

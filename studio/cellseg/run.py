@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from studio.cellseg.audit import Audit, Claim
 from studio.cellseg.blockdata import BlockData, keep_block
@@ -24,7 +23,6 @@ from studio.cellseg.finish import write_result
 from studio.cellseg.journal import Journal, earlier_runs, explained
 from studio.cellseg.lattice import Rect
 from studio.cellseg.livesource import block_event, plan_event
-from studio.cellseg.merge import merge_parts
 from studio.cellseg.networks import BACKENDS, Network, shared_network
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.peak import PeakMemory
@@ -223,7 +221,8 @@ class _Run:
         self._progress = progress
         self._peak = peak
         self._audit = Audit(plan.grid.shape)
-        self._parts: dict[Rect, NDArray[np.void]] = {}
+        self._cells: dict[Rect, int] = {}
+        """Of each finished block, how many cells it has a part of."""
         self._stains = StainSums.of(plan.slide)
 
     def resume(self) -> int:
@@ -236,16 +235,16 @@ class _Run:
         for block in self._journal.finished(list(plan.blocks)):
             self._note(block)
             self._announce(block)
-        return len(self._parts)
+        return len(self._cells)
 
     def blocks(self) -> None:
         """Do all blocks that aren't there yet, show them, and estimate the rest after the first few."""
         plan, focus = self.plan, self._request.focus_slide
-        todo = [core for core in plan.blocks if core not in self._parts]
-        done_cells = sum(map(len, self._parts.values()))
+        todo = [core for core in plan.blocks if core not in self._cells]
+        done_cells = sum(self._cells.values())
         estimator = Estimator(plan, self._journal, self._peak, len(todo), done_cells)
         title = message = f"Segmenting {plan.slide.name}"
-        self._progress.start(len(plan.blocks), title, done=len(self._parts))
+        self._progress.start(len(plan.blocks), title, done=len(self._cells))
         order = in_order(plan, todo, None if focus is None else plan.grid.work_from_slide(*focus))
         for block in self._through(order, {}):
             self._announce(block)
@@ -268,12 +267,10 @@ class _Run:
     def write(self) -> tuple[int, tuple[int, int]]:
         """Put the result in place; returns the number of cells and the shape of the mask."""
         plan, advance = self.plan, self._progress.advance
-        table = merge_parts([self._parts[core] for core in plan.blocks])
         self._progress.start(0, "Writing the result")
         meta = result_meta(plan, self._network, self._request.rois)
         with explained(self._journal.folder), self.times.measure("write"):
-            shape = write_result(plan, self._journal, table, self._request.out, meta, lambda: advance(0))
-        return len(table), shape
+            return write_result(plan, self._journal, self._request.out, meta, lambda: advance(0))
 
     def _through(self, cores: list[Rect], halos: dict[Rect, int]) -> Iterator[BlockData]:
         pipeline = Pipeline(
@@ -298,7 +295,7 @@ class _Run:
         return replace(kept, labels=np.zeros((0, 0), np.int32), flows=None)
 
     def _note(self, block: BlockData) -> None:
-        self._parts[block.core] = block.cells
+        self._cells[block.core] = len(block.cells)
         self._audit.add(Claim(block.core, block.needed, block.trusted, block.halo), block.reach)
 
     def _announce(self, block: BlockData) -> None:

@@ -211,7 +211,7 @@ def test_a_disk_that_fills_up_in_the_last_pass(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("studio.cellseg.resultwrite.ResultWriter.write_cells", full)
+        patch.setattr("studio.cellseg.resultwrite.ResultWriter.write_rows", full)
         with pytest.raises(RunError, match=r"disk of .* is full. Free some space"):
             run_dots("a.zip")
     assert (tmp_path / "a.zip").read_text() == "an older result"
