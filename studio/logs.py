@@ -36,10 +36,8 @@ def setup(verbose: bool = False) -> Path | None:
     then goes to stderr only). `verbose` shows INFO on stderr, and what libraries
     log, not just our warnings.
     """
+    stop()
     root = logging.getLogger()
-    for handler in [h for h in root.handlers if getattr(h, _MARK, False)]:
-        root.removeHandler(handler)
-        handler.close()
     root.setLevel(logging.INFO)
     stderr = logging.StreamHandler(sys.stderr)
     stderr.setLevel(logging.INFO if verbose else logging.WARNING)
@@ -58,6 +56,14 @@ def setup(verbose: bool = False) -> Path | None:
     file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     _add(root, file)
     return path
+
+
+def stop() -> None:
+    """Let the log go: the file is closed, nothing more is written to stderr."""
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if getattr(h, _MARK, False)]:
+        root.removeHandler(handler)
+        handler.close()
 
 
 def _add(root: logging.Logger, handler: logging.Handler) -> None:

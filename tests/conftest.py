@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from studio import logs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -16,6 +19,13 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     base = tmp_path_factory.mktemp("studio-home")
     for name in ("CONFIG", "LOG", "CACHE"):
         monkeypatch.setenv(f"STUDIO_{name}_DIR", str(base / name.lower()))
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """What a test logged to is closed with it: its stderr is no more."""
+    yield
+    logs.stop()
 
 
 @pytest.fixture(scope="session")

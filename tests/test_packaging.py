@@ -43,7 +43,8 @@ def test_wheel_holds_every_file(unpacked: Path, folder: str) -> None:
     ).stdout.split("\0")
     names = [name for name in tracked if name and (ROOT / name).is_file()]
     if not names:
-        names = [str(p.relative_to(ROOT)) for p in (ROOT / folder).rglob("*") if p.is_file() and p.suffix != ".pyc"]
+        files = (path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        names = [str(path.relative_to(ROOT)) for path in files]
     missing = [name for name in names if not inside.joinpath(*Path(name).parts[1:]).is_file()]
     assert missing == []
     assert names
