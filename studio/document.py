@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from studio.cellseg.cellvalues import CellValues
+    from studio.cellseg.searched import Searched
     from studio.cellseg.source import LabelSource
     from studio.slide import WSI
     from studio.slide.roi import ROI
@@ -168,6 +169,8 @@ class Overlay:
     params: SegmentParams | None = None
     path: Path | None = None
     """The result file behind it; None for a preview."""
+    searched: Searched | None = None
+    """Regions that cells were looked for in; None: everywhere in `source`."""
     growing: bool = False
     """Whether most of it is still to come: black behind it would hide the slide for nothing."""
 

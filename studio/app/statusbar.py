@@ -158,7 +158,8 @@ class StatusBar:
         overlay = self._session.document.overlay
         if overlay is None:
             return ""
-        origin = {"preview": "preview", "run": "whole slide", "live": "run under way"}.get(overlay.origin)
+        run = "whole slide" if overlay.searched is None else "regions"
+        origin = {"preview": "preview", "run": run, "live": "run under way"}.get(overlay.origin)
         name = origin or (overlay.path.name if overlay.path is not None else overlay.origin)
         selected = self._session.selection.selected
         return f"{overlay.source.cells:,} cells, {name}" + (f"     {selected.text}" if selected is not None else "")

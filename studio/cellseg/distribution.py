@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.cellseg.searched import Searched
 from studio.slide.mask import SlideMask
-from studio.slide.roi import ROI
+from studio.slide.roi import ROI, in_any
 
 BINS = 48
 
@@ -69,7 +70,12 @@ class Density:
 
 
 def densities(
-    places: NDArray[np.float64], mpp: float | None, rect: Rect, tissue: SlideMask | None, rois: Sequence[ROI]
+    places: NDArray[np.float64],
+    mpp: float | None,
+    rect: Rect,
+    tissue: SlideMask | None,
+    rois: Sequence[ROI],
+    searched: Searched | None = None,
 ) -> tuple[Density, ...]:
     """Cells and area of everything segmented, of its tissue (where it is known), and of each region.
 
@@ -79,17 +85,28 @@ def densities(
         rect: x, y, width, height in slide pixels of what was segmented.
         tissue: where the slide has tissue.
         rois: regions; what of one lies beyond `rect` counts as its area all the same.
+        searched: regions within `rect` that cells were looked for in; None: all of it.
     """
 
     def area(pixels: float) -> float | None:
         return None if mpp is None else pixels * (mpp / 1000) ** 2
 
-    found = [Density("Segmented", len(places), area(rect[2] * rect[3]), rect)]
+    segmented_px = rect[2] * rect[3] if searched is None else searched.area_px
+    found = [Density("Segmented", len(places), area(segmented_px), rect)]
     if tissue is not None:
         inside = int(np.count_nonzero(_on_mask(places, tissue)))
-        found.append(Density("Tissue of it", inside, area(tissue.part(*rect) * rect[2] * rect[3]), rect))
+        found.append(Density("Tissue of it", inside, area(_tissue_px(tissue, rect, searched)), rect))
     regions = (Density(roi.name, int(np.count_nonzero(roi.contains(places))), area(roi.area), roi.bbox) for roi in rois)
     return (*found, *regions)
+
+
+def _tissue_px(tissue: SlideMask, rect: Rect, searched: Searched | None) -> float:
+    """Slide pixels with tissue, of what was searched."""
+    if searched is None:
+        return tissue.part(*rect) * rect[2] * rect[3]
+    rows, cols = np.nonzero(tissue.mask)
+    centres = (np.stack([cols, rows], axis=1) + 0.5) * tissue.scale
+    return float(np.count_nonzero(in_any(searched.rois, centres))) * tissue.scale**2
 
 
 def _on_mask(places: NDArray[np.float64], mask: SlideMask) -> NDArray[np.bool_]:

@@ -29,6 +29,7 @@ from studio.cellseg.params import SegmentParams
 from studio.cellseg.peak import PeakMemory
 from studio.cellseg.plan import Plan, block_px
 from studio.cellseg.result import Segmentation
+from studio.cellseg.searched import rois_of
 from studio.cellseg.stains import StainSums
 from studio.cellseg.storedflows import STORED_FROM, changed_params, stored_from
 from studio.cellseg.tasks import slide_at
@@ -39,7 +40,6 @@ from studio.errors import ParameterError, UsageError
 
 if TYPE_CHECKING:
     from studio.slide import WSI
-    from studio.slide.roi import ROI
 
 
 def reflow_task(
@@ -132,7 +132,7 @@ def _plan(slide: WSI, segmentation: Segmentation, params: SegmentParams) -> Plan
         raise ParameterError("The result's parameters and its masks contradict each other; it can't be made again.")
     top, left = round(place.offset_y / grid.scale), round(place.offset_x / grid.scale)
     region = Rect(top, left, top + place.shape[0], left + place.shape[1])
-    where = everywhere_or(slide, grid, tissue=params.otsu, rois=_rois(meta.get("rois")))
+    where = everywhere_or(slide, grid, tissue=params.otsu, rois=rois_of(meta))
     cores = block_grid(region, block_px(params))
     done = [core for core in cores if where is None or where.touches_field(core)]
     values = meta["normalization"]
@@ -162,16 +162,6 @@ def _meta(segmentation: Segmentation, plan: Plan) -> dict[str, Any]:
         "counts": counts,
         STORED_FROM: stored_from(segmentation),
     }
-
-
-def _rois(shapes: Any) -> list[ROI] | None:
-    """Regions of a result's description: rings of x, y, the outline first."""
-    from studio.slide.roi import ROI
-
-    if shapes is None:
-        return None
-    rings = [[np.asarray(ring, np.float64).reshape(-1, 2) for ring in shape] for shape in shapes]
-    return [ROI(f"Region {n}", shape[0], tuple(shape[1:])) for n, shape in enumerate(rings, 1)]
 
 
 class _Reflow:

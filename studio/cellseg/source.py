@@ -40,6 +40,11 @@ class MaskGeometry:
             side, levels = -(-side // 2), levels + 1
         return levels
 
+    @property
+    def rect_slide(self) -> tuple[float, float, float, float]:
+        """x, y, width, height in slide pixels of what the mask spans."""
+        return self.offset_x, self.offset_y, self.shape[1] * self.scale_x, self.shape[0] * self.scale_y
+
     def slide_from_mask(self, points_mask: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, 2) x, y in slide pixels of (N, 2) row, column, where (0, 0) is the middle of the first mask pixel."""
         points = np.empty((len(points_mask), 2), np.float64)

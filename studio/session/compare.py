@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from studio.cellseg.memory import ArraySource
@@ -79,7 +80,7 @@ class Compare:
         if (why := self.why_not_keep()) is not None or overlay is None:
             self._host.notify("warning", why or "There are no cells to keep.")
             return
-        self._document.keep(Overlay(_frozen(overlay.source), overlay.origin, overlay.params, overlay.path))
+        self._document.keep(replace(overlay, source=_frozen(overlay.source)))
         self._kept_at = self._document.overlay_version
         self._forget()
 
@@ -97,7 +98,7 @@ class Compare:
         if kept is None or self.why_not_keep() is not None or document.overlay is None:
             return
         shown = document.overlay
-        frozen = Overlay(_frozen(shown.source), shown.origin, shown.params, shown.path)
+        frozen = replace(shown, source=_frozen(shown.source))
         # Each is held by one place at any time, so that neither is closed on the way.
         document.comparison.kept = None
         document.keep(frozen)

@@ -15,6 +15,7 @@ from studio.cellseg.memory import ArraySource
 from studio.cellseg.result import Segmentation
 
 if TYPE_CHECKING:
+    from studio.cellseg.searched import Searched
     from studio.cellseg.source import LabelSource
     from studio.slide import WSI
     from studio.slide.roi import ROI
@@ -76,18 +77,23 @@ def table_of_source(source: LabelSource) -> CellTable | None:
 
 
 def find(
-    source: LabelSource, table: CellTable | None, slide: WSI | None, rois: tuple[ROI, ...], query: Query
+    source: LabelSource,
+    table: CellTable | None,
+    slide: WSI | None,
+    rois: tuple[ROI, ...],
+    query: Query,
+    searched: Searched | None = None,
 ) -> Findings:
     """Answer a query. Reads and measures as needed: not for the main thread. Raises ResultFileError, SlideError."""
     place = source.geometry
-    rect = (place.offset_x, place.offset_y, place.shape[1] * place.scale_x, place.shape[0] * place.scale_y)
     places = source.centroids(wsi_dim=True) if table is None else np.stack([table["x"], table["y"]], axis=1)
     dense = densities(
         places,
         slide.mpp if slide is not None else None,
-        rect,
+        place.rect_slide,
         slide.tissue() if slide is not None else None,
         rois,
+        searched,
     )
     if table is None:
         none = np.zeros(0, np.int64)

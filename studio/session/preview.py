@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from studio.cellseg.params import SegmentParams
+from studio.cellseg.searched import Searched
 from studio.core.geometry import clip_to_slide
 from studio.core.jobs import Job, JobState
 from studio.core.worker import Worker
@@ -292,6 +293,7 @@ class PreviewSession(ModelSession):
         result = cast("dict[str, Any]", job.result)
         used = SegmentParams.from_dict(result["params"])
         overlay = self._streamed.finish(result, used)
+        overlay.searched = None if request.roi is None else Searched.within([request.roi], request.rect)
         self.live.times.tiles += int(result["tiles"])
         self.live.times.network_ms = 1000 * float(result["network_s"])
         if result["diameter"] is not None:

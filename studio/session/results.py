@@ -62,9 +62,10 @@ class Results:
         if self._table[0] != document.overlay_version:
             self._table = (document.overlay_version, table_of_source(overlay.source))
         source, table, rois, query = overlay.source, self._table[1], tuple(document.rois), self.query
+        searched = overlay.searched
 
         def work(_progress: object) -> Findings:
-            return find(source, table, slide, rois, query)
+            return find(source, table, slide, rois, query, searched)
 
         def apply(job: Job) -> None:
             if document.overlay is not None and document.overlay.source is source:

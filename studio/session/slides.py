@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from studio.cellseg.params import SegmentParams
+from studio.cellseg.searched import Searched, rois_of
 from studio.core.jobs import Job, Progress
 from studio.document import Overlay
 from studio.errors import ParameterError, StudioError
@@ -327,7 +328,10 @@ class SlideSession(JobHost):
         )
 
     def _show_result(self, segmentation: Segmentation, path: Path, origin: str | None = None) -> None:
-        self.document.set_overlay(Overlay(segmentation, origin or str(path), _params_of(segmentation), path))
+        rois, place = rois_of(segmentation.meta), segmentation.geometry
+        searched = None if rois is None else Searched.within(rois, place.rect_slide)
+        params = _params_of(segmentation)
+        self.document.set_overlay(Overlay(segmentation, origin or str(path), params, path, searched))
         if origin is None:
             self.notify("success", f"Loaded {segmentation.cells:,} cells from {path.name}.")
 

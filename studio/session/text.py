@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from studio.cellseg.models import ModelInfo
+    from studio.cellseg.searched import Searched
     from studio.cellseg.source import LabelSource
     from studio.core.jobs import Job
 
@@ -36,12 +37,15 @@ def job_text(job: Job) -> str:
     return text if eta_s is None else f"{text}, {duration_text(eta_s)} left"
 
 
-def density_text(source: LabelSource) -> str | None:
-    """Cells per mm² of the area the masks span, or None where the pixel size is unknown."""
+def density_text(source: LabelSource, searched: Searched | None = None) -> str | None:
+    """Cells per mm² of the area the masks span, or of the regions searched; None where the pixel size is unknown."""
     geometry = source.geometry
     if geometry.mpp is None or geometry.mpp <= 0:
         return None
-    area_mm2 = geometry.shape[0] * geometry.shape[1] * (geometry.mpp / 1000) ** 2
+    pixels: float = geometry.shape[0] * geometry.shape[1]
+    if searched is not None:
+        pixels = searched.area_px / (geometry.scale_x * geometry.scale_y)
+    area_mm2 = pixels * (geometry.mpp / 1000) ** 2
     return f"{source.cells / area_mm2:,.0f} per mm²" if area_mm2 > 0 else None
 
 

@@ -13,11 +13,14 @@ from studio.cellseg.distribution import densities, distribution
 from studio.cellseg.lattice import Rect
 from studio.cellseg.livesource import LiveSource
 from studio.cellseg.memory import ArraySource
+from studio.cellseg.searched import Searched
 from studio.cellseg.source import MaskGeometry
 from studio.document import Overlay
 from studio.session.findings import Query, _listed, find, table_of_source
 from studio.session.plots import _BAR
+from studio.session.text import density_text
 from studio.slide.mask import SlideMask
+from studio.slide.roi import ROI
 from tests.render.pictures import cell_labels
 from tests.session.conftest import Bench, labels_with
 
@@ -127,6 +130,22 @@ def test_density_of_the_tissue_in_a_preview() -> None:
     assert (tissue.cells, tissue.area_mm2) == (2, pytest.approx(100 * 200 * 0.25e-6))
     assert tissue.per_mm2 == pytest.approx(400)
     assert densities(places, None, (0, 0, 10, 10), None, ())[0].per_mm2 is None
+
+
+def test_density_where_only_regions_were_searched() -> None:
+    """Nobody looked for cells elsewhere: the rest of the slide is no part of the area. Overlaps count once."""
+    square = np.array([[0.0, 0.0], [100.0, 0.0], [100.0, 100.0], [0.0, 100.0]])
+    rect = (0.0, 0.0, 1000.0, 1000.0)
+    searched = Searched.within([ROI("a", square), ROI("b", square + 50.0)], rect)
+    tissue = SlideMask(np.tri(20, 20, -1, np.bool_).T | np.eye(20, dtype=np.bool_), 50.0)
+    whole, part = densities(np.array([[25.0, 25.0], [75.0, 25.0]]), 1.0, rect, tissue, (), searched)
+    assert whole.area_mm2 == pytest.approx(17_500e-6)
+    assert part.area_mm2 == pytest.approx(5 * 2_500e-6)
+    labels = np.zeros((500, 500), np.uint32)
+    labels[0, :2] = 1, 2
+    source = ArraySource(labels, MaskGeometry(labels.shape, 2.0, 2.0, mpp=2.0))
+    assert density_text(source, searched) == "114 per mm²"
+    assert density_text(source) == "2 per mm²"
 
 
 @pytest.mark.parametrize(("descending", "rows"), [(False, [3, 1, 2, 0, 4]), (True, [0, 1, 2, 3, 4])])
