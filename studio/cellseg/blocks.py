@@ -134,6 +134,8 @@ def segment_block(
     sinks = dynamics.find_sinks(counts)
     owner = dynamics.grow_sinks(counts, sinks)
     labels = dynamics.label_pixels(shape, start, end_y, end_x, owner)
+    # What the rest needs is the most that a block takes (`plan.piece_bytes`).
+    del counts, owner
     table = cells.measure(labels, sinks)
 
     needed = _needed(core, rect, bounds, start, end_y, end_x, table)

@@ -8,10 +8,9 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from studio.cellseg.blocks import FIRST_HALO, PART
 from studio.cellseg.journal import Journal
 from studio.cellseg.peak import PeakMemory
-from studio.cellseg.plan import BYTES_PER_PX, TILE_BYTES_PER_PX, Plan
+from studio.cellseg.plan import TILE_BYTES_PER_PX, Plan, piece_bytes
 from studio.core.worker import owned_cores
 from studio.errors import RunError
 
@@ -21,16 +20,16 @@ the first blocks lie side by side, at a slide's empty edge maybe."""
 
 COPIES = 3
 """While the result is put together the journal, the Zarr folder and the zip lie on the disk side by side."""
-_TABLE_COPIES = 4
-"""Of the cell table in memory while it is sorted and its columns are made."""
+_CELL_BYTES = 16
+"""In memory for each cell while the result is put together."""
 
 
 def memory_mb(plan: Plan, tiles: int, cells: int) -> float:
-    """What a run takes beyond the network and the program: blocks under way, tiles kept, the cell table."""
+    """What a run takes beyond the network and the program: blocks under way, tiles kept, cells' names."""
     at_once = min(plan.blocks_at_once((plan.params.workers or owned_cores()) + 1), max(1, len(plan.blocks)))
-    side = max((max(core.rows, core.cols) for core in plan.blocks), default=0) + 2 * FIRST_HALO
+    side = max((max(core.rows, core.cols) for core in plan.blocks), default=0)
     kept = min(plan.cache_bytes, tiles * TILE_BYTES_PER_PX * plan.lattice.tile_px**2)
-    return (at_once * side * side * BYTES_PER_PX + kept + cells * PART.itemsize * _TABLE_COPIES) / 1e6
+    return (at_once * piece_bytes(plan.params, side) + plan.slide_bytes + kept + cells * _CELL_BYTES) / 1e6
 
 
 @dataclass(frozen=True, slots=True)

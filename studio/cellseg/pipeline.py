@@ -263,6 +263,8 @@ class Pipeline:
             if self._pixels:
                 rgb = assemble_pixels(self._store, plan.lattice, task.tiles, task.rect)
                 piece = replace(piece, rgb=rgb)
+            # The dynamics need the memory, and what they don't let go of counts for every block (`plan.piece_bytes`).
+            del total
         self._store.unpin(task.tiles)
         self.times.count("piece_px", piece.inside.size)
         self.times.count("foreground_px", int(np.count_nonzero(piece.inside)))

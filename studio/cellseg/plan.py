@@ -27,8 +27,14 @@ _SHARE = 0.4
 """Of the memory budget: for finished network tiles, and as much again for blocks under way."""
 TILE_BYTES_PER_PX = 15
 """Of a finished network tile: three float32 and the slide's three bytes."""
-BYTES_PER_PX = 64
-"""Peak memory of a block under way per pixel of core and halo (measured 55)."""
+_PX_BYTES = 68
+"""Peak memory of a block under way per pixel of core and halo, where all of it is foreground (usual: 20 to 40)."""
+_STORED_FLOWS_BYTES = 14
+"""As much more where flows are stored."""
+_SLIDE_SHARE = 0.1
+"""Of the memory budget: decoded tiles of the slide."""
+_LEAST_SLIDE_BYTES = 16 << 20
+"""Fewer of them would be decoded again for every network tile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +87,19 @@ class Plan:
         )
 
     @property
+    def slide_bytes(self) -> int:
+        """Budget of the slide's own cache."""
+        return max(_LEAST_SLIDE_BYTES, int(self.params.memory_gb * 1e9 * _SLIDE_SHARE))
+
+    @property
     def cache_bytes(self) -> int:
         """Budget of the tile store."""
         return int(self.params.memory_gb * 1e9 * _SHARE)
 
     def blocks_at_once(self, wanted: int) -> int:
         """How many blocks may be under way, at most `wanted`: what the memory budget has room for, and two at least."""
-        side = max((max(core.rows, core.cols) for core in self.blocks), default=1) + 2 * FIRST_HALO
-        return min(wanted, max(2, int(self.params.memory_gb * 1e9 * _SHARE / (side * side * BYTES_PER_PX))))
+        side = max((max(core.rows, core.cols) for core in self.blocks), default=1)
+        return min(wanted, max(2, int(self.params.memory_gb * 1e9 * _SHARE / piece_bytes(self.params, side))))
 
 
 def make_plan(
@@ -164,10 +175,15 @@ def recut(plan: Plan, side_px: int) -> Plan:
 def block_px(params: SegmentParams) -> int:
     """Side of a block: what was asked for, or less where not even two fit the memory budget."""
     side = params.block_px
-    budget = params.memory_gb * 1e9 * _SHARE / BYTES_PER_PX / 2
-    while side > 256 and (side + 2 * FIRST_HALO) ** 2 > budget:
+    budget = params.memory_gb * 1e9 * _SHARE / 2
+    while side > 256 and piece_bytes(params, side) > budget:
         side = max(256, side // 2 // 16 * 16)
     return side
+
+
+def piece_bytes(params: SegmentParams, side_px: int) -> int:
+    """The most memory that a block of this side takes while it is under way, with its halo."""
+    return (side_px + 2 * FIRST_HALO) ** 2 * (_PX_BYTES + _STORED_FLOWS_BYTES * params.save_flows)
 
 
 def _choose_blocks(cores: list[Rect], where: Where | None) -> tuple[list[Rect], list[Rect]]:

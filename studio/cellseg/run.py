@@ -122,6 +122,7 @@ def run_slide(
         raise UsageError(f"{request.out} exists already. Choose another name, or allow it to be replaced.")
     progress.start(0, "Looking at the slide")
     plan = make_plan(slide, request.params, request.region_slide, request.rois)
+    slide.limit_cache(plan.slide_bytes)
     network = network or network_for(plan, request, progress)
     journal = Journal(request.out, identity(plan, network, request.rois))
     with PeakMemory() as peak, contextlib.closing(journal):

@@ -42,6 +42,10 @@ class Pixels:
         self._lock = threading.Lock()
         self._thumbnails: dict[int, NDArray[np.uint8]] = {}
 
+    def limit_cache(self, budget_bytes: int) -> None:
+        """Keep no more decoded tiles than this from now on, for who has to keep a budget; never more than before."""
+        self._tiles.budget_bytes = min(self._tiles.budget_bytes, budget_bytes)
+
     @property
     def vendor(self) -> str:
         """The format's name: OpenSlide's vendor, or `png`, `jpeg`, `tiff`."""
