@@ -149,18 +149,16 @@ class Worker:
         return job
 
     def cancel(self, job: Job) -> None:
-        """Ask a job to stop; a waiting one is cancelled at once. Nothing happens to a finished one."""
-        if job.state.final:
-            return
-        job.cancel_asked = True
+        """Ask a job to stop; a waiting one is cancelled at once. Finished ones and other workers' are left alone."""
         current = self._current
         if current is not None and current.job is job:
+            job.cancel_asked = True
             if current.cancelled_s is None and self._life is not None:
                 current.cancelled_s = time.monotonic()
                 self._life.send("cancel", job.id)
-            return
-        self._queue = deque(task for task in self._queue if task.job is not job)
-        job.state = JobState.CANCELLED
+        elif any(task.job is job for task in self._queue):
+            self._queue = deque(task for task in self._queue if task.job is not job)
+            job.cancel_asked, job.state = True, JobState.CANCELLED
 
     def poll(self) -> bool:
         """Apply what the worker said to the jobs. Once a frame, main thread. Whether anything changed."""

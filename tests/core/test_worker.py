@@ -105,6 +105,18 @@ def test_cancel_takes_a_waiting_job_out_of_the_queue(worker: Worker) -> None:
     assert waiting.result is None
 
 
+def test_a_job_of_another_worker_is_left_alone(worker: Worker) -> None:
+    """A session asks each of its workers; one that knows nothing of the job must not say that it has stopped."""
+    job = submit(worker, "patient")
+    wait_for(worker, lambda: job.done > 0)
+    Worker("another").cancel(job)
+    assert (job.state, job.cancel_asked) == (JobState.RUNNING, False)
+    worker.cancel(job)
+    assert job.state is JobState.RUNNING
+    finish(worker, job)
+    assert job.state is JobState.CANCELLED
+
+
 def test_a_deaf_job_is_killed_and_the_next_one_runs(worker: Worker) -> None:
     job = submit(worker, "deaf")
     wait_for(worker, lambda: job.message == "Not listening")
