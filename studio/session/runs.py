@@ -206,16 +206,14 @@ class RunSession(PreviewSession):
         )
         job.message = f"Segmenting {run.slide_name}"
         self._run, self._pausing, self.run_counts = run, False, RunCounts()
-        live = LiveCells(self.document, SegmentParams.from_dict(run.params))
-        on_slide = self._is_open(run)
+        live = LiveCells(self.document, SegmentParams.from_dict(run.params), run.fingerprint)
 
         def on_event(kind: str, payload: dict[str, Any]) -> None:
             if kind == "notice":
                 self.notify("warning", str(payload["text"]))
             if self.run_counts is not None:
                 self.run_counts.take(kind, payload)
-            if on_slide:
-                live(kind, payload)
+            live(kind, payload)
             if kind == "block" and self._run is not None and job.total != self._run.blocks:
                 self._run = replace(self._run, blocks=job.total)
                 unfinished.note(self._run)

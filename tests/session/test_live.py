@@ -93,3 +93,26 @@ def test_blocks_of_a_slide_that_was_closed_go_nowhere(run: tuple[Session, Job], 
     job.events.append(("block", block(tmp_path, 0, 0)))
     session.update()
     assert session.document.overlay is None
+
+
+def test_a_slide_that_was_left_has_the_cells_found_so_far_again(
+    bench: Bench, run: tuple[Session, Job], sample_slide: Path, tmp_path: Path
+) -> None:
+    session, job = run
+    job.events.append(("block", block(tmp_path, 0, 0)))
+    session.update()
+    session.close_slide()
+    job.events.append(("block", block(tmp_path, 100, 100)))
+    session.update()
+    bench.open(sample_slide)
+    assert session.document.overlay is None
+    job.events.append(("block", block(tmp_path, 0, 100)))
+    session.update()
+    overlay = session.document.overlay
+    assert overlay is not None
+    assert (overlay.origin, overlay.source.cells) == ("live", 3)
+    assert (overlay.source.read_labels(0, 0, 0, 200, 200) > 0).sum() == 1200
+    session.clear_overlay()
+    job.events.append(("block", block(tmp_path, 100, 0)))
+    session.update()
+    assert session.document.overlay is None
