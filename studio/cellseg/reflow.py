@@ -96,6 +96,7 @@ def reflow(
         raise UsageError(f"{out} is the file the flows come from. Choose another name.")
     progress.start(0, "Looking at the flows")
     plan = _plan(slide, segmentation, params)
+    slide.limit_cache(plan.slide_bytes)
     meta = _meta(segmentation, plan)
     journal = Journal(out, {"reflow": meta, "block_px": block_px(params)})
     with PeakMemory() as peak, contextlib.closing(journal):

@@ -124,6 +124,7 @@ def _prepared(run: SharedRun, progress: Progress) -> _Bench:
             slide.set_mpp(run.mpp_if_missing)
         rois = None if run.rois is None else read_rois(run.rois)
         plan = make_plan(slide, SegmentParams.from_dict(run.params), None, rois)
+        slide.limit_cache(plan.slide_bytes)
         network = shared_network(plan.model, plan.params, progress)
     except BaseException:
         slide.close()
