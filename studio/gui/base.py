@@ -11,7 +11,8 @@ import imgui
 from studio.gui import scopes
 from studio.gui.control import Rect
 from studio.gui.focus import LESS, MORE, PRESSING
-from studio.gui.painter import Painter, elided, text_width
+from studio.gui.lines import text_width
+from studio.gui.painter import Painter, elided
 from studio.gui.state import DISABLED_ALPHA, GuiState
 from studio.gui.theme import Color
 

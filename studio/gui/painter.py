@@ -12,6 +12,7 @@ from studio.gui import scopes
 from studio.gui.control import Rect
 from studio.gui.fonts import Fonts
 from studio.gui.icons import icon_text
+from studio.gui.lines import text_width
 from studio.gui.state import GuiState
 from studio.gui.theme import Color, Theme
 
@@ -145,11 +146,6 @@ class Painter:
             yield
         finally:
             self._list.pop_clip_rect()
-
-
-def text_width(text: str) -> float:
-    """Width of a line in the current font."""
-    return float(imgui.calc_text_size(text)[0])
 
 
 def elided(text: str, width: float, *, middle: bool = False) -> str:

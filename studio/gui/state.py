@@ -15,6 +15,7 @@ from studio.gui.events import KEY_TAB
 from studio.gui.focus import Focus
 from studio.gui.fonts import Fonts
 from studio.gui.keys import key_text
+from studio.gui.lines import with_whole_numbers
 from studio.gui.textures import Textures
 from studio.gui.theme import Color, Theme
 
@@ -214,6 +215,7 @@ class GuiState:
             scopes.styles({imgui.STYLE_ALPHA: 1.0}),
             scopes.font(self.fonts.small),
         ):
+            text = with_whole_numbers(text, self.px(TOOLTIP_WIDTH))
             width, height = imgui.calc_text_size(text, False, self.px(TOOLTIP_WIDTH))
             # Below the control, which stays readable; above it where the window ends.
             y = bottom + self.px(6)

@@ -12,6 +12,7 @@ from studio.gui.base import FRAME_HEIGHT
 from studio.gui.buttons import Buttons
 from studio.gui.charts import Charts
 from studio.gui.control import Rect
+from studio.gui.lines import with_whole_numbers
 from studio.gui.menus import Menus
 from studio.gui.painter import Painter
 from studio.gui.pictures import Pictures
@@ -54,20 +55,24 @@ class Ui(Charts, Tables, Pictures, Buttons, Sliders, Menus):
             scopes.colors({imgui.COLOR_TEXT: color or (theme.dim if dim else theme.text)}),
         ):
             if wrap:
-                with scopes.wrapped(self._room()):
-                    imgui.text_unformatted(s)
+                self._paragraph(s, self._room())
             else:
                 imgui.text_unformatted(self._elided(s, self._room()))
 
     def text_height(self, s: str, width: float) -> float:
         """Height of a paragraph of running text wrapped at `width`."""
         with scopes.font(self._state.fonts.text):
-            return float(imgui.calc_text_size(s, False, width)[1])
+            return float(imgui.calc_text_size(with_whole_numbers(s, width), False, width)[1])
 
     def text_block(self, s: str, width: float) -> None:
         """A paragraph of running text wrapped at `width`."""
-        with scopes.font(self._state.fonts.text), scopes.wrapped(width):
-            imgui.text_unformatted(s)
+        with scopes.font(self._state.fonts.text):
+            self._paragraph(s, width)
+
+    @staticmethod
+    def _paragraph(s: str, width: float) -> None:
+        with scopes.wrapped(width):
+            imgui.text_unformatted(with_whole_numbers(s, width))
 
     def heading(self, s: str) -> None:
         """A line that names what follows."""
