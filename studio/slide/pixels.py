@@ -43,7 +43,10 @@ class Pixels:
         self._thumbnails: dict[int, NDArray[np.uint8]] = {}
 
     def limit_cache(self, budget_bytes: int) -> None:
-        """Keep no more decoded tiles than this from now on, for who has to keep a budget; never more than before."""
+        """Keep no more decoded tiles than this from now on, for who has to keep a budget; never more than before.
+
+        >>> slide.limit_cache(64 << 20)
+        """
         self._tiles.budget_bytes = min(self._tiles.budget_bytes, budget_bytes)
 
     @property
