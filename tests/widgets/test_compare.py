@@ -24,11 +24,11 @@ def panel(ctx: Any, sample_slide: Any) -> CellSegPanel:
     return CellSegPanel()
 
 
-def show(ctx: Any, *sides: int, **params: Any) -> None:
-    labels = np.zeros((200, 200), np.uint32)
+def show(ctx: Any, *sides: int, rows: int = 200, **params: Any) -> None:
+    labels = np.zeros((rows, 200), np.uint32)
     for number, side in enumerate(sides, 1):
         labels[number * 30 : number * 30 + side, 50 : 50 + side] = number
-    source = ArraySource(labels, MaskGeometry((200, 200), 2.0, 2.0, mpp=1.0))
+    source = ArraySource(labels, MaskGeometry(labels.shape, 2.0, 2.0, mpp=1.0))
     ctx.document.set_overlay(Overlay(source, "preview", ctx.document.params.changed(**params)))
 
 
@@ -62,7 +62,8 @@ def test_keep_change_compare_and_step(ctx: Any, panel: CellSegPanel) -> None:
     assert [text for text in ctx.ui.texts if text[:2] in ("A:", "B:")] == [
         "A: 3 cells, builtin, 10 µm", "B: 2 cells, builtin, 10 µm",
     ]  # fmt: skip
-    assert "flow threshold 0.3 → 0.8" in ctx.ui.texts
+    assert "flow error 0.3 → 0.8" in ctx.ui.texts
+    assert not any("Where both looked" in text for text in ctx.ui.texts)
     assert "F1 0.800 at IoU 0.5, median IoU 0.781" in ctx.ui.texts
     for text in ("Only in A: 1", "Only in B: 0", "Changed (IoU below 0.9): 1", "Equal: 1"):
         assert text in ctx.ui.texts
@@ -78,6 +79,15 @@ def test_keep_change_compare_and_step(ctx: Any, panel: CellSegPanel) -> None:
     ctx.ui.press("No. 1")
     ctx.draw(panel)
     assert ctx.document.comparison.selected_a == 3
+
+
+def test_cells_that_only_one_of_them_could_find_are_no_difference(ctx: Any, panel: CellSegPanel) -> None:
+    show(ctx, 10, 12, 14)
+    ctx.actions.compare.keep()
+    show(ctx, 10, 12, rows=80)
+    compared(ctx, panel)
+    assert "Where both looked: 2 of A, 2 of B" in ctx.ui.texts
+    assert "Only in A: 0" in ctx.ui.texts
 
 
 def test_views_are_chosen_and_blinking_has_its_pace(ctx: Any, panel: CellSegPanel) -> None:

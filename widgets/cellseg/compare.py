@@ -39,6 +39,9 @@ TIPS = {
 
 KIND_TEXTS = {"only A": "Only in A", "only B": "Only in B", "changed": "Changed"}
 
+NAMES = {"diam_um": "diameter (µm)", "cellprob_threshold": "cell probability", "flow_threshold": "flow error"}
+"""What the panel calls parameters whose own name is another."""
+
 SHOWN_ROWS = 6
 
 _MOST_CHANGES = 4
@@ -73,7 +76,7 @@ def _sides(ctx: Context, kept: Overlay) -> None:
         ctx.ui.text("Change something and preview, segment or load: that becomes B.", dim=True)
         return
     ctx.ui.text(f"B: {_side_text(shown)}")
-    changes = [f"{name.replace('_', ' ')} {a} → {b}" for name, a, b in ctx.actions.compare.changes]
+    changes = [f"{NAMES.get(name, name.replace('_', ' '))} {a} → {b}" for name, a, b in ctx.actions.compare.changes]
     if len(changes) > _MOST_CHANGES:
         changes[_MOST_CHANGES:] = [f"and {len(changes) - _MOST_CHANGES} more"]
     if changes:
@@ -108,6 +111,9 @@ def _agreement(ctx: Context) -> None:
         if compare.busy:
             ui.progress(compare.fraction, "Comparing cells…")
         return
+    both, sides = (len(found.a.ids), len(found.b.ids)), (ctx.document.comparison.kept, ctx.document.overlay)
+    if both != tuple(side.source.cells for side in sides if side is not None):
+        ui.text(f"Where both looked: {both[0]:,} of A, {both[1]:,} of B", dim=True)
     iou = "" if found.median_iou is None else f", median IoU {found.median_iou:.3f}"
     ui.text(f"F1 {found.f1_50:.3f} at IoU 0.5{iou}")
     for name, text in _kinds(found):

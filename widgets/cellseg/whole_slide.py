@@ -89,7 +89,7 @@ def _state(ctx: Context) -> None:
     if run is not None and not session.segmenting:
         done = f"{run.blocks_done} of {run.blocks} blocks" if run.blocks else f"{run.blocks_done} blocks"
         where = "" if run.rois is None else ", regions only"
-        ui.text(f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:.2f} µm{where}).", dim=True)
+        ui.text(f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:g} µm{where}).", dim=True)
         if ui.button("Discard unfinished run", width=-1.0, tooltip=TIPS["Discard unfinished run"]):
             session.discard_unfinished()
     _thresholds(ctx)
