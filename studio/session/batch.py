@@ -214,6 +214,8 @@ class Batch:
                 self._done(item, out, cells)
 
         def failed_to_look(looked: Job) -> None:
+            if self._params is not params or item.status is not Status.RUNNING:
+                return
             self._fail(item, looked.error or "The folder can't be written to.")
 
         self._on_thread("Look", lambda _progress: _cells_there(out, params), apply, failed=failed_to_look)

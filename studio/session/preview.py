@@ -293,6 +293,9 @@ class PreviewSession(ModelSession):
         result = cast("dict[str, Any]", job.result)
         used = SegmentParams.from_dict(result["params"])
         overlay = self._streamed.finish(result, used)
+        if overlay is None:
+            self.notify("info", "The preview has ended; the cells put on the slide meanwhile stay.")
+            return
         overlay.searched = None if request.roi is None else Searched.within([request.roi], request.rect)
         self.live.times.tiles += int(result["tiles"])
         self.live.times.network_ms = 1000 * float(result["network_s"])

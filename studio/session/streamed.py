@@ -56,9 +56,12 @@ class Streamed:
             document.set_overlay(growing.overlay)
         document.grow_overlay(growing.source.add(block))
 
-    def finish(self, result: dict[str, Any], params: SegmentParams) -> Overlay:
-        """Show a preview that has ended; the cells before it go."""
+    def finish(self, result: dict[str, Any], params: SegmentParams) -> Overlay | None:
+        """Show a preview that has ended; the cells before it go. None where other cells were put there meanwhile."""
         document, growing = self._document, self._growing
+        if growing is not None and document.overlay is not None and document.overlay is not growing.overlay:
+            self.forget()
+            return None
         geometry = _geometry(result["geometry"])
         if growing is not None and document.overlay is growing.overlay and growing.source.geometry == geometry:
             overlay, source = growing.overlay, growing.source

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from studio.cellseg.source import MaskGeometry
+from studio.cellseg.tunedsource import TunedSource
 from studio.core.jobs import Job, JobState
 from studio.document import Overlay
 from studio.session.autopreview import SETTLED_S
@@ -303,6 +305,21 @@ def test_a_newer_preview_takes_over_from_a_growing_one(opened: Bench) -> None:
     session.cancel(new)
     session.update()
     assert session.document.overlay is before
+
+
+def test_cells_put_on_the_slide_during_a_preview_stay(opened: Bench) -> None:
+    session = opened.session
+    session.preview()
+    job, _ = last(opened)
+    job.events.append(("cells", block_of(opened, 0)))
+    session.update()
+    loaded = Overlay(TunedSource(MaskGeometry(**opened.preview_result(2)["geometry"])), "other.zip")
+    session.document.set_overlay(loaded)
+    opened.finish(job, opened.preview_result(40))
+    assert session.document.overlay is loaded
+    assert loaded.source.cells == 0
+    assert not session.live.ready
+    assert any("stay" in toast.text for toast in session.toasts)
 
 
 def test_a_slide_closed_while_cells_grow(opened: Bench, sample_slide: Path) -> None:
