@@ -56,7 +56,7 @@ class Charts(Base):
                 ink = theme.text if main else theme.dim
                 self._paint.line((x, plot_top), (x, plot_top + plot), ink, 2 if main else 1)
         axis_rect = (left, plot_top + plot, width, axis)
-        for text, align in ((f"{low:.4g}", 0.0), (f"{high:.4g} {unit}".rstrip(), 1.0)):
+        for text, align in ((_end(low), 0.0), (f"{_end(high)} {unit}".rstrip(), 1.0)):
             self._paint.text_in(axis_rect, text, theme.dim, font=state.fonts.small, align=align)
         if under is not None:
             edges = [low + span * n / steps for n in (under, under + 1)]
@@ -80,3 +80,8 @@ class Charts(Base):
             return None
         step = int((imgui.get_mouse_pos()[0] - left) / max(1.0, width) * steps)
         return step if 0 <= step < steps else None
+
+
+def _end(value: float) -> str:
+    """An axis' end in three digits; of large numbers four, which need no exponent."""
+    return f"{value:.4g}" if abs(value) >= 1000 else f"{value:.3g}"
