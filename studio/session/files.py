@@ -156,11 +156,10 @@ def write_picture(rgb: NDArray[np.uint8], target: Path) -> None:
     """Write an RGB picture (h, w, 3) in the format its suffix names. Raises StudioError."""
     from PIL import Image
 
-    from studio.cellseg.zipwrite import not_written
+    from studio.core.files import replacing
 
     try:
-        Image.fromarray(rgb).save(target)
+        with replacing(target) as place:
+            Image.fromarray(rgb).save(place)
     except ValueError as error:  # Pillow's word for a suffix it doesn't know
         raise StudioError(f"{target.name} can't be written: name it .png or .jpg.") from error
-    except OSError as error:
-        raise not_written(target, error) from error

@@ -162,8 +162,9 @@ def picture(window: StudioWindow, folder: Path) -> None:
     assert suggested.startswith("CMU-1-Small-Region-x")
     assert suggested.endswith("-10x-90deg.png")
     window.choose(folder / "view.png")
-    window.wait_toast("Saved")
-    pixels = np.asarray(Image.open(folder / "view.png"))
+    window.wait_toast("view.png")
+    with Image.open(folder / "view.png") as saved:
+        pixels = np.asarray(saved)
     area = window.probe()["view"]["area"]
     assert pixels.shape[:2] == (round(area[3]), round(area[2]))
     assert (pixels == (255, 219, 51)).all(axis=2).sum() > 200, "the region is on it"

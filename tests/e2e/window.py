@@ -276,7 +276,8 @@ def _ask_to_close(display_name: str, window_id: int) -> None:
         data = [connection.intern_atom("WM_DELETE_WINDOW"), X.CurrentTime, 0, 0, 0]
         kind = connection.intern_atom("WM_PROTOCOLS")
         window.send_event(event.ClientMessage(window=window, client_type=kind, data=(32, data)))
-        connection.flush()
+        # Not only flushed: what the server has sent meanwhile, unread, would take the request along when this closes.
+        connection.sync()
     finally:
         connection.close()
 
