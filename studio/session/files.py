@@ -156,8 +156,11 @@ def write_picture(rgb: NDArray[np.uint8], target: Path) -> None:
     """Write an RGB picture (h, w, 3) in the format its suffix names. Raises StudioError."""
     from PIL import Image
 
+    from studio.cellseg.zipwrite import not_written
     from studio.core.files import replacing
 
+    if not target.parent.is_dir():  # a mistyped folder is no wish for a new one
+        raise not_written(target, FileNotFoundError(2, "No such folder", str(target.parent)))
     try:
         with replacing(target) as place:
             Image.fromarray(rgb).save(place)
