@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from studio.core.lru import ByteLRU
 from studio.errors import SlideError
+from studio.slide.inuse import InUse
 
 log = logging.getLogger(__name__)
 
@@ -282,40 +283,13 @@ class _Missing(Exception):  # noqa: N818 - not an error
     """A tile that isn't in the file: what is there instead is OpenSlide's business."""
 
 
-class _File:
+class _File(InUse):
     """An open file that is closed when the last reader leaves: a number that is used again must not be read from."""
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         # A slide that nobody closes lets go of its file quietly, as OpenSlide does.
-        self._close = weakref.finalize(self, os.close, self._fd)
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._retired = False
-
-    def enter(self) -> bool:
-        """Come in to read; False when the file is on its way out."""
-        with self._lock:
-            if self._retired:
-                return False
-            self._inside += 1
-            return True
-
-    def leave(self) -> None:
-        """Go out."""
-        with self._lock:
-            self._inside -= 1
-            close = self._retired and self._inside == 0
-        if close:
-            self._close()
-
-    def retire(self) -> None:
-        """Let nobody in any more, and close as soon as nobody is inside."""
-        with self._lock:
-            close = not self._retired and self._inside == 0
-            self._retired = True
-        if close:
-            self._close()
+        super().__init__(weakref.finalize(self, os.close, self._fd))
 
     def read(self, offset: int, count: int) -> bytes:
         """So many bytes from a place. Raises OSError, SlideError where the file ends before."""

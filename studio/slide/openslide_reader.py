@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from studio.errors import SlideError
 from studio.slide.fasttiles import VENDORS as FAST_VENDORS
 from studio.slide.fasttiles import FastTiles
+from studio.slide.inuse import InUse
 from studio.slide.mpp import find_mpp
 
 
@@ -25,38 +26,12 @@ def detect(path: Path) -> str | None:
     return vendor
 
 
-class _Handle:
+class _Handle(InUse):
     """An OpenSlide handle that is closed when the last thread inside it leaves."""
 
     def __init__(self, path: Path) -> None:
         self.slide = _open(path)
-        self._lock = threading.Lock()
-        self._inside = 0
-        self._retired = False
-
-    def enter(self) -> bool:
-        """Come in to read; False when the handle is on its way out."""
-        with self._lock:
-            if self._retired:
-                return False
-            self._inside += 1
-            return True
-
-    def leave(self) -> None:
-        """Go out; the last one of a retired handle closes it."""
-        with self._lock:
-            self._inside -= 1
-            close = self._retired and self._inside == 0
-        if close:
-            self.slide.close()
-
-    def retire(self) -> None:
-        """Let nobody in any more, and close as soon as nobody is inside."""
-        with self._lock:
-            close = not self._retired and self._inside == 0
-            self._retired = True
-        if close:
-            self.slide.close()
+        super().__init__(self.slide.close)
 
 
 class OpenSlideReader:
