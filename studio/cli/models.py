@@ -63,6 +63,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add(
         "--diam-mean", type=number("the diameter"), metavar="PX", help="pixels across a cell, from scratch (default 24)"
     )
+    add(
+        "--no-style",
+        action="store_true",
+        help="make each cell independent of what else is on the network's tile (zeros for the style's weights)",
+    )
     add("--teacher", metavar="M", help="model that labels unlabelled fields (default: a classical method)")
     add("--steps", type=int, metavar="N", help="batches to train on (default 1200)")
     add("--batch", type=int, metavar="N", help="fields a batch (default 8)")
@@ -255,6 +260,7 @@ def _train_settings(args: argparse.Namespace) -> TrainSettings:
         # Fine-tuning is for cells that may look like anything but our synthetic nuclei.
         values["generated_share"] = 0.0
     values["widths"] = tuple(args.widths) if args.widths else None
+    values["style"] = not args.no_style
     return TrainSettings(**{name: value for name, value in values.items() if value is not None})
 
 

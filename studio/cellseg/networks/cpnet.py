@@ -139,6 +139,21 @@ class CPNet(nn.Module):
         style = style / (style * style).sum(1, keepdim=True).sqrt()
         return self.output(self.upsample(levels, style)), style
 
+    @property
+    def has_style(self) -> bool:
+        """Whether the style shifts anything."""
+        return any(bool(layer.full.weight.any()) for layer in self._styled())
+
+    def drop_style(self) -> None:
+        """Let the style shift nothing, now and in training: a pixel's answer then depends on its surroundings alone,
+        not on what else is on the tile. The weights remain those of a Cellpose network, with zeros for the style's."""
+        for layer in self._styled():
+            nn.init.zeros_(layer.full.weight)
+            layer.full.weight.requires_grad_(False)
+
+    def _styled(self) -> list[_StyledConv]:
+        return [m for m in self.upsample.modules() if isinstance(m, _StyledConv)]
+
 
 def widths_of(state: dict[str, Any]) -> tuple[int, ...]:
     """Channel widths of a CPnet state dict, read off its projections. KeyError when it is no CPnet."""

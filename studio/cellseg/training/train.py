@@ -52,6 +52,8 @@ class TrainSettings:
     bf16: bool = True
     validation: bool = False
     """Leave out the images to choose by, `LabelledImage.validation`."""
+    style: bool = True
+    """Let what else is on a tile shift a cell's features, as Cellpose does; see `CPNet.drop_style`."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1:
@@ -73,6 +75,8 @@ class _Run:
         torch.manual_seed(settings.seed)
         self.settings, self.sampler, self.device = settings, sampler, device
         self.net = start or CPNet(settings.widths, settings.diam_mean)
+        if not settings.style:
+            self.net.drop_style()
         self.net = self.net.to(device, memory_format=torch.channels_last).train()
         self.average = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
         trained = [p for p in self.net.parameters() if p.requires_grad]
@@ -197,7 +201,9 @@ def train(
     progress.start(settings.steps, "Reading images")
     start = _start(start_from)
     if start is not None:
-        settings = replace(settings, widths=start.widths, diam_mean=float(start.diam_mean))
+        # Weights that were made without a style stay so.
+        style = settings.style and start.has_style
+        settings = replace(settings, widths=start.widths, diam_mean=float(start.diam_mean), style=style)
     sampler, data = read_data(folders, settings, teacher, threads, progress)
     return fit(settings, sampler, data, out, start=start, resume=resume, device=device, progress=progress)
 
