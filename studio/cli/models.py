@@ -69,6 +69,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="make each cell independent of what else is on the network's tile (zeros for the style's weights)",
     )
     add("--teacher", metavar="M", help="model that labels unlabelled fields (default: a classical method)")
+    add("--fields", type=int, metavar="N", help="unlabelled fields taken of each folder at most (default 9)")
     add("--steps", type=int, metavar="N", help="batches to train on (default 1200)")
     add("--batch", type=int, metavar="N", help="fields a batch (default 8)")
     add("--seed", type=int, metavar="N", help="of everything random (default 0)")
@@ -260,7 +261,7 @@ def _train_settings(args: argparse.Namespace) -> TrainSettings:
         # Fine-tuning is for cells that may look like anything but our synthetic nuclei.
         values["generated_share"] = 0.0
     values["widths"] = tuple(args.widths) if args.widths else None
-    values["style"] = not args.no_style
+    values["style"], values["fields_a_folder"] = not args.no_style, args.fields
     return TrainSettings(**{name: value for name, value in values.items() if value is not None})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import torch
 
 from studio.cellseg.inputs import to_channels
 from studio.cellseg.models import resolve_model
+from studio.cellseg.networks.cpnet import load_state
 from studio.cellseg.training import data, taught
 from studio.cellseg.training.augment import augment_colour, normalise, restain, stain_of
 from studio.cellseg.training.evaluate import evaluate, labelled_images
@@ -21,6 +23,7 @@ from studio.cellseg.training.predict import labels_from_flows
 from studio.cellseg.training.sampler import Sampler, cell_flows, prepare, unpack
 from studio.cellseg.training.scores import compare, matches
 from studio.cellseg.training.speed import measure_speed
+from studio.cellseg.training.taughtlabels import TaughtLabels
 from studio.cellseg.training.teacher import classical_nuclei
 from studio.cellseg.training.train import TrainSettings, train
 from studio.errors import JobCancelled, UsageError
@@ -239,6 +242,52 @@ def test_unlabelled_fields_come_with_their_pixel_size(tmp_path: Path) -> None:
     assert fields[0].labels.max() >= taught.LEAST_CELLS
     assert fields[0].trust is not None
     assert set(np.unique(fields[0].trust)) == {int(255 * taught.BORDER_TRUST), 255}
+
+
+def test_a_resumed_training_doesnt_ask_the_teacher_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    field = tmp_path / "fields"
+    field.mkdir()
+    (field / "meta.json").write_text('{"mpp": "0.5"}')
+    picture = np.random.default_rng(0).integers(0, 255, (256, 256, 3)).astype(np.uint8)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        cv2.imwrite(str(field / name), picture)
+    labels = np.zeros((256, 256), np.int32)
+    for i in range(20):
+        labels[12 * i : 12 * i + 8, 40:48] = i + 1
+    asked = []
+    monkeypatch.setattr(taught, "classical_nuclei", lambda *args: asked.append(args) or labels)
+    settings = replace(SETTINGS, fields_a_folder=2)
+    train([field], tmp_path / "whole.pt", settings=settings, device="cpu")
+    assert len(asked) == 2
+    with pytest.raises(JobCancelled):
+        train([field], tmp_path / "cut.pt", settings=settings, device="cpu", progress=_CancelAfter(4))
+    assert (tmp_path / "cut.checkpoint").is_file()
+    assert len(asked) == 4
+    train([field], tmp_path / "cut.pt", settings=settings, device="cpu", resume=True)
+    assert len(asked) == 4
+    whole, cut = (torch.load(tmp_path / n, weights_only=True) for n in ("whole.pt", "cut.pt"))
+    assert all(torch.equal(whole[key], cut[key]) for key in whole)
+    assert not (tmp_path / "cut.taught.npz").exists()
+    (tmp_path / "broken.npz").write_bytes(b"PK no zip")
+    assert TaughtLabels(tmp_path / "broken.npz").of(Path("x"), lambda: (labels, None))[0] is labels
+
+
+def test_without_style_only_the_surroundings_count(folder: Path, tmp_path: Path) -> None:
+    train([folder], tmp_path / "plain.pt", settings=replace(SETTINGS, style=False), device="cpu")
+    train([folder], tmp_path / "styled.pt", settings=SETTINGS, device="cpu")
+    styled = load_state(torch.load(tmp_path / "styled.pt", weights_only=True))
+    plain = load_state(torch.load(tmp_path / "plain.pt", weights_only=True))
+    assert (styled.has_style, plain.has_style) == (True, False)
+    one = torch.rand(1, 2, 448, 224, generator=torch.Generator().manual_seed(1))
+    other = one.clone()
+    other[:, :, 352:] = 0
+    with torch.no_grad():
+        same = [torch.allclose(net(one)[0][:, :, :96], net(other)[0][:, :, :96], atol=1e-5) for net in (styled, plain)]
+    assert same == [False, True]
+    # Fine-tuning keeps it so.
+    on = replace(SETTINGS, steps=1)
+    train([folder], tmp_path / "on.pt", settings=on, start_from=tmp_path / "plain.pt", device="cpu")
+    assert not load_state(torch.load(tmp_path / "on.pt", weights_only=True)).has_style
 
 
 def _discs(shift: int = 0) -> np.ndarray:

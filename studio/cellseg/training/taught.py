@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ from studio.cellseg.networks import Network
 from studio.cellseg.training.data import read_rgb
 from studio.cellseg.training.generator import Field
 from studio.cellseg.training.predict import flow_field, labels_from_flows, network_input
+from studio.cellseg.training.taughtlabels import Taught, TaughtLabels
 from studio.cellseg.training.teacher import classical_nuclei
 from studio.core.jobs import NullProgress, Progress
 
@@ -26,6 +28,7 @@ NUCLEUS_UM = 7.0
 LARGEST_MPP = 0.7
 LEAST_CELLS = 12
 FIELDS_A_FOLDER = 9
+"""Unlabelled fields taken of a folder, unless told otherwise."""
 BORDER_TRUST = 0.4
 """What the pixels on a cell's border count: neither teacher knows them well."""
 CELL_LOGIT = -0.6
@@ -40,7 +43,12 @@ FLOW_ERROR = 0.35
 
 
 def teach_fields(
-    folder: Path, network: Network | None = None, diam_mean: float = 0.0, progress: Progress | None = None
+    folder: Path,
+    network: Network | None = None,
+    diam_mean: float = 0.0,
+    progress: Progress | None = None,
+    most: int = FIELDS_A_FOLDER,
+    known: TaughtLabels | None = None,
 ) -> list[Field]:
     """Unlabelled H&E fields with a teacher's labels; each folder's `meta.json` gives the mpp.
 
@@ -50,29 +58,33 @@ def teach_fields(
             it to the classical method.
         diam_mean: cell diameter in pixels that `network` expects.
         progress: told of every field.
+        most: fields taken of each folder with a `meta.json`, the first by name.
+        known: labels of an earlier call, which are taken as they are; new ones are added.
 
     Fields in which the teacher found almost nothing are left out.
     """
-    progress = progress or NullProgress()
-    images = _images(folder)
+    progress, known = progress or NullProgress(), known or TaughtLabels()
+    images = _images(folder, most)
     if images:
         progress.start(len(images), "Labelling unlabelled fields")
     fields = []
     for image, mpp in images:
         rgb = read_rgb(image)
-        diameter_px = NUCLEUS_UM / mpp
-        labels = classical_nuclei(rgb, diameter_px)
-        if network is None:
-            trust = _border_trust(labels)
-        else:
-            labels, trust = second_opinion(rgb, labels, network, diam_mean / diameter_px)
+        labels, trust = known.of(image, partial(_teach, rgb, NUCLEUS_UM / mpp, network, diam_mean))
         if labels.max() >= LEAST_CELLS:
             fields.append(Field(rgb, labels, False, source=f"taught {image.parent.name}", trust=trust))
         progress.advance(1)
     return fields
 
 
-def _images(folder: Path) -> list[tuple[Path, float]]:
+def _teach(rgb: NDArray[np.uint8], diameter_px: float, network: Network | None, diam_mean: float) -> Taught:
+    labels = classical_nuclei(rgb, diameter_px)
+    if network is None:
+        return labels, _border_trust(labels)
+    return second_opinion(rgb, labels, network, diam_mean / diameter_px)
+
+
+def _images(folder: Path, most: int) -> list[tuple[Path, float]]:
     found = []
     for meta_path in sorted(folder.rglob("meta.json")):
         number = re.match(r"\D*([0-9.]+)", str(json.loads(meta_path.read_text()).get("mpp", "")))
@@ -81,7 +93,7 @@ def _images(folder: Path) -> list[tuple[Path, float]]:
             continue
         mpp = float(number.group(1))
         if mpp <= LARGEST_MPP:
-            found += [(image, mpp) for image in sorted(meta_path.parent.glob("*.jpg"))[:FIELDS_A_FOLDER]]
+            found += [(image, mpp) for image in sorted(meta_path.parent.glob("*.jpg"))[:most]]
     return found
 
 

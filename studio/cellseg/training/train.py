@@ -21,7 +21,8 @@ from studio.cellseg.networks import load_network
 from studio.cellseg.networks.cpnet import CPNet, load_state
 from studio.cellseg.training.data import load_fields, median_diameter, summary
 from studio.cellseg.training.sampler import Sampler
-from studio.cellseg.training.taught import teach_fields
+from studio.cellseg.training.taught import FIELDS_A_FOLDER, teach_fields
+from studio.cellseg.training.taughtlabels import TaughtLabels
 from studio.core.jobs import NullProgress, Progress
 from studio.errors import ModelError, UsageError
 
@@ -52,12 +53,16 @@ class TrainSettings:
     bf16: bool = True
     validation: bool = False
     """Leave out the images to choose by, `LabelledImage.validation`."""
+    fields_a_folder: int = FIELDS_A_FOLDER
+    """Unlabelled fields taken of a folder at most."""
     style: bool = True
     """Let what else is on a tile shift a cell's features, as Cellpose does; see `CPNet.drop_style`."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1:
             raise UsageError("A training needs at least one step and one field a step.")
+        if self.fields_a_folder < 0:
+            raise UsageError("The number of unlabelled fields of a folder can't be negative.")
 
 
 @dataclass(frozen=True)
@@ -188,7 +193,7 @@ def train(
         settings: steps, batch, seed, widths and so on.
         start_from: weights to go on from (fine-tuning), in place of random ones.
         teacher: model (name or path) that labels the unlabelled fields; None leaves that to the classical method.
-        resume: go on from `NAME.checkpoint` beside `out`, where there is one.
+        resume: go on from `NAME.checkpoint` and the labels in `NAME.taught.npz` beside `out`, where they are.
         threads: of torch, on the CPU.
         device: `auto`, `cpu`, `cuda`, `mps`.
         progress: told of every step; cancelling leaves a checkpoint.
@@ -204,8 +209,14 @@ def train(
         # Weights that were made without a style stay so.
         style = settings.style and start.has_style
         settings = replace(settings, widths=start.widths, diam_mean=float(start.diam_mean), style=style)
-    sampler, data = read_data(folders, settings, teacher, threads, progress)
-    return fit(settings, sampler, data, out, start=start, resume=resume, device=device, progress=progress)
+    kept = out.with_suffix(".taught.npz")
+    known = TaughtLabels(kept if resume else None)
+    sampler, data = read_data(folders, settings, teacher, threads, progress, known)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    known.save(kept)
+    report = fit(settings, sampler, data, out, start=start, resume=resume, device=device, progress=progress)
+    kept.unlink(missing_ok=True)
+    return report
 
 
 def fit(
@@ -248,9 +259,17 @@ def fit(
 
 
 def read_data(
-    folders: Sequence[Path | str], settings: TrainSettings, teacher: str | None, threads: int, progress: Progress
+    folders: Sequence[Path | str],
+    settings: TrainSettings,
+    teacher: str | None,
+    threads: int,
+    progress: Progress,
+    known: TaughtLabels | None = None,
 ) -> tuple[Sampler, TrainingData]:
-    """Read and label what there is to train on; arguments and errors as of `train`. Sets the number of threads."""
+    """Read and label what there is to train on; arguments and errors as of `train`. Sets the number of threads.
+
+    `known` holds what the teacher said earlier, and afterwards what it said now.
+    """
     torch.set_num_threads(max(1, threads))
     cv2.setNumThreads(max(1, threads))
     paths = [Path(folder) for folder in folders]
@@ -265,15 +284,16 @@ def read_data(
         # Labels don't change by what bf16 rounds off, and come twice as fast.
         backend = "openvino-bf16" if importlib.util.find_spec("openvino") and not torch.cuda.is_available() else "auto"
         network, diam_mean = load_network(info, threads=threads, batch=1, backend=backend), info.diam_mean
-    taught = [field for path in paths for field in teach_fields(path, network, diam_mean, progress)]
+    most = settings.fields_a_folder
+    taught = [f for path in paths for f in teach_fields(path, network, diam_mean, progress, most, known)]
     if not labelled and not taught:
         raise UsageError(
             "No labelled image found. Put NAME_label.tif or NAME_masks.png beside each NAME.png and name that folder."
         )
     diameters = [median_diameter(field.labels) for field in labelled]
     sampler = Sampler(labelled, taught, settings.seed, settings.generated_share, settings.diam_mean)
-    known = [d for d in diameters if d]
-    return sampler, TrainingData(summary(labelled + taught), float(np.median(known)) if known else None)
+    measured = [d for d in diameters if d]
+    return sampler, TrainingData(summary(labelled + taught), float(np.median(measured)) if measured else None)
 
 
 def _start(path: Path | None) -> CPNet | None:
