@@ -145,8 +145,11 @@ class CPNet(nn.Module):
         return any(bool(layer.full.weight.any()) for layer in self._styled())
 
     def drop_style(self) -> None:
-        """Let the style shift nothing, now and in training: a pixel's answer then depends on its surroundings alone,
-        not on what else is on the tile. The weights remain those of a Cellpose network, with zeros for the style's."""
+        """Let the style shift nothing, now and in training.
+
+        A pixel's answer then depends on its surroundings alone, not on what else is on the tile. The weights remain
+        those of a Cellpose network, with zeros for the style's.
+        """
         for layer in self._styled():
             nn.init.zeros_(layer.full.weight)
             layer.full.weight.requires_grad_(False)
