@@ -15,6 +15,7 @@ from studio.cellseg.flowfield import TileInputs
 from studio.cellseg.lattice import Rect, block_grid
 from studio.cellseg.models import load_size_model
 from studio.cellseg.networks import Network
+from studio.cellseg.networks.sparing import style_sparing
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.pipeline import Pipeline
 from studio.cellseg.plan import Plan, make_plan
@@ -22,6 +23,7 @@ from studio.core.jobs import Progress
 
 if TYPE_CHECKING:
     from studio.slide import WSI
+    from studio.slide.roi import ROI
 
 SlideRect = tuple[float, float, float, float]
 
@@ -74,7 +76,12 @@ class DiameterEstimate:
 
 
 def estimate_diameter(
-    slide: WSI, params: SegmentParams, network: Network, progress: Progress, rect_slide: SlideRect | None = None
+    slide: WSI,
+    params: SegmentParams,
+    network: Network,
+    progress: Progress,
+    rect_slide: SlideRect | None = None,
+    rois: Sequence[ROI] | None = None,
 ) -> DiameterEstimate:
     """Find the diameter of the cells in a rectangle of a slide, or in fields spread over its tissue.
 
@@ -84,9 +91,10 @@ def estimate_diameter(
         network: the model's network.
         progress: told of rounds.
         rect_slide: x, y, width, height in slide pixels; None: the whole slide.
+        rois: only cells inside of these are measured; None: all.
     """
     progress.start(ROUNDS, "Looking for the cell diameter")
-    search = _Search(slide, params, network, progress, rect_slide)
+    search = _Search(slide, params, network, progress, rect_slide, rois)
     first = search.by_size_model()
     for multiple in _GUESSES:
         search.look(_bounded((first or params.diam_um) * multiple))
@@ -108,15 +116,21 @@ class _Search:
     """The rounds so far."""
 
     def __init__(
-        self, slide: WSI, params: SegmentParams, network: Network, progress: Progress, rect_slide: SlideRect | None
+        self,
+        slide: WSI,
+        params: SegmentParams,
+        network: Network,
+        progress: Progress,
+        rect_slide: SlideRect | None,
+        rois: Sequence[ROI] | None,
     ) -> None:
         self.rounds_um: list[float] = []
         self.found_um: NDArray[np.float64] = np.zeros(0)
         self._fields: tuple[SlideRect, ...] = ()
         self._count = FIELDS
-        self._places = places_of(slide, rect_slide or (0.0, 0.0, float(slide.size[0]), float(slide.size[1])))
+        self._places = places_of(slide, rect_slide or (0.0, 0.0, float(slide.size[0]), float(slide.size[1])), rois)
         self._slide, self._params, self._network = slide, params, network
-        self._progress, self._rect_slide = progress, rect_slide
+        self._progress, self._rect_slide, self._rois = progress, rect_slide, rois
 
     def by_size_model(self) -> float | None:
         """First guess in µm of the model's size model, from the styles of tiles; None where it has none."""
@@ -124,14 +138,14 @@ class _Search:
         size_model = load_size_model(plan.model)
         if size_model is None:
             return None
-        tiles = [tile for core in self._cores(plan) for tile in plan.lattice.tiles_over(core)]
+        tiles = [tile for core in self._cores(plan) for tile in plan.tiles_over(core)]
         step = max(1.0, len(tiles) / STYLE_TILES)
         chosen = [tiles[int(n * step)] for n in range(min(STYLE_TILES, len(tiles)))]
         inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
         style = np.zeros(0)
         for tile in chosen:
             self._progress.advance(0)
-            one = self._network.style(inputs.read(tile)[None])[0].astype(np.float64)
+            one = style_sparing(self._network, inputs.read(tile)[None], self._tell)[0].astype(np.float64)
             style = one if not style.size else style + one
         # Cellpose adds the tiles' styles up and makes the sum a unit vector again.
         return size_model.diameter_px(style / np.linalg.norm(style)) * plan.grid.mpp
@@ -143,6 +157,7 @@ class _Search:
         pipeline = Pipeline(plan, self._network)
         with contextlib.closing(pipeline.run(cores, poll=lambda: self._progress.advance(0))) as finished:
             parts = [_whole(done.block.cells, done.block.core, plan.grid.bounds) for done in finished]
+        pipeline.say(self._progress)
         area = np.concatenate(parts)["area"] if parts else np.zeros(0)
         self.rounds_um.append(diam_um)
         self.found_um = np.sort(2 * np.sqrt(area / math.pi) * plan.grid.mpp)
@@ -174,11 +189,14 @@ class _Search:
         )
 
     def _plan(self, diam_um: float) -> Plan:
-        return make_plan(self._slide, self._params.changed(diam_um=diam_um), self._rect_slide)
+        return make_plan(self._slide, self._params.changed(diam_um=diam_um), self._rect_slide, self._rois)
+
+    def _tell(self, text: str) -> None:
+        self._progress.emit("notice", {"text": text})
 
 
-def places_of(slide: WSI, region_slide: SlideRect) -> list[tuple[float, float]]:
-    """Points (x, y in slide pixels) of a region with tissue around them, PLACE_UM apart.
+def places_of(slide: WSI, region_slide: SlideRect, rois: Sequence[ROI] | None = None) -> list[tuple[float, float]]:
+    """Points (x, y in slide pixels) of a rectangle with tissue around them, PLACE_UM apart; with `rois` inside these.
 
     They lie where they lie whatever the diameter that is tried, so rounds look at the same cells.
     """
@@ -191,6 +209,12 @@ def places_of(slide: WSI, region_slide: SlideRect) -> list[tuple[float, float]]:
         for row in range(down)
         for col in range(across)
     ]
+    if rois is not None:
+        from studio.slide.roi import in_any
+
+        inside = in_any(rois, np.asarray(points))
+        # A region thinner than the grid is wide still has its rectangle.
+        points = [point for point, held in zip(points, inside, strict=True) if held] or points
     share = [tissue.part(at_x - side / 2, at_y - side / 2, side, side) for at_x, at_y in points]
     for least in (0.5, 0.1):
         chosen = [point for point, part in zip(points, share, strict=True) if part >= least]
@@ -207,7 +231,10 @@ def fields_of(plan: Plan, places: Sequence[tuple[float, float]], count: int) -> 
     region, stride = plan.region, plan.lattice.stride
     side = max(FIELD_PX, stride)
     if region.rows * region.cols <= count * side**2 or min(region.rows, region.cols) < side + stride:
-        return block_grid(region, 1024)[: max(1, count * side**2 // 1024**2)]
+        blocks = block_grid(region, 1024)
+        if plan.where is not None:
+            blocks = [block for block in blocks if plan.where.share_in(block)]
+        return blocks[: max(1, count * side**2 // 1024**2)]
     step = max(1.0, len(places) / count)
     fields = []
     for x, y in (places[int((n + 0.5) * step)] for n in range(min(count, len(places)))):

@@ -15,6 +15,7 @@ from studio.cellseg.plan import make_plan
 from studio.cellseg.weights import SizeModel
 from studio.core.jobs import NullProgress
 from studio.slide import WSI, open_slide
+from studio.slide.roi import ROI
 from tests.make_slides import write_slide
 
 TRUE_UM = 9.0
@@ -71,6 +72,28 @@ def test_in_a_view(discs: WSI) -> None:
         assert y > view[1] - 2
         assert x + width < view[0] + view[2] + 2
         assert y + height < view[1] + view[3] + 2
+
+
+def test_in_a_region_its_own_cells_are_measured(tmp_path: Path) -> None:
+    """Small cells below the diagonal of a square, large ones above it: a triangle holds one kind."""
+    side, pitch = 1200, 60
+    image = np.full((side, side, 3), (210, 130, 190), np.uint8)
+    rows, cols = np.mgrid[-30:30, -30:30]
+    for y in range(60, side - 60, pitch):
+        for x in range(60, side - 60, pitch):
+            radius = 15 if x < y else 24
+            image[y - 30 : y + 30, x - 30 : x + 30][rows**2 + cols**2 <= radius**2] = (90, 50, 140)
+    path = write_slide(tmp_path / "two.tiff", image, mpp=MPP, downsamples=(1, 4))
+    params = SegmentParams(diam_um=9.0, channel="hematoxylin")
+    corners = [[90.0, 140.0], [90.0, 1150.0], [1100.0, 1150.0]]
+    with open_slide(path) as slide:
+        for radius, ring in ((15, corners), (24, [[y, x] for x, y in corners])):
+            roi = ROI("half", np.array(ring))
+            found = estimate_diameter(slide, params, BlobNetwork(), NullProgress(), roi.bbox, [roi])
+            assert found.cells > 50
+            assert found.diam_um == pytest.approx(2 * radius * MPP, rel=0.1)
+            # Hardly any of the other kind, which are a third smaller or larger.
+            assert found.quartiles_um[2] / found.quartiles_um[0] < 1.2
 
 
 @pytest.mark.parametrize("zoom", [0.6, 1.7])
