@@ -182,6 +182,7 @@ def _measure(plan: Plan, network: Network, fields: list[Rect], progress: Progres
             cells.append(found)
             done.append(item.block.core)
             size += length
+            pipeline.say(progress)
             progress.advance(1)
             if len(done) >= LEAST_FIELDS and time.monotonic() - began_s > LONGEST_S:
                 break

@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from studio.cellseg.networks import Network
 from studio.cellseg.networks.sparing import forward_sparing
 from studio.cellseg.plan import Plan
 from studio.core.worker import owned_cores
+
+if TYPE_CHECKING:
+    from studio.core.jobs import Progress
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +119,7 @@ class Pipeline:
         self._tiles_are_ours = store is None
         self._seen: set[Tile] = set()
         self.notices: deque[str] = deque()
-        """What somebody should know of, in words; whoever says it takes it from here."""
+        """What somebody should know of, in words; `say` hands it on."""
         self._stop = threading.Event()
         self._again: deque[tuple[Rect, int]] = deque()
         self._halo = FIRST_HALO
@@ -169,6 +172,11 @@ class Pipeline:
                 thread.join()
             readers.shutdown(cancel_futures=True)
             finders.shutdown(cancel_futures=True)
+
+    def say(self, progress: Progress) -> None:
+        """Hand on, as `emit("notice", {"text": …})`, what somebody should know of. In the thread that iterates."""
+        while self.notices:
+            progress.emit("notice", {"text": self.notices.popleft()})
 
     def _next(self, poll: Callable[[], None]) -> Finished | BaseException:
         while True:

@@ -97,6 +97,7 @@ def segment_plan(
     order = in_order(plan, list(plan.blocks), focus)
     with contextlib.closing(pipeline.run(order, poll=lambda: progress.advance(0))) as finished:
         for done in finished:
+            pipeline.say(progress)
             blocks.append(done.extra)
             if on_block is not None:
                 on_block(done.extra)

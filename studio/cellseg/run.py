@@ -284,8 +284,7 @@ class _Run:
         )
         with contextlib.closing(pipeline.run(cores, halos, lambda: self._progress.advance(0))) as finished:
             for done in finished:
-                while pipeline.notices:
-                    self._progress.emit("notice", {"text": pipeline.notices.popleft()})
+                pipeline.say(self._progress)
                 self._note(done.extra)
                 yield done.extra
 

@@ -96,6 +96,7 @@ def do_blocks(progress: Progress, *, run: SharedRun, first: int, stop: int) -> i
         pipeline = Pipeline(plan, bench.network, harvest=keep, pixels=True, flows_from=flows_from(plan.params))
         with contextlib.closing(pipeline.run(todo, {}, lambda: progress.advance(0))) as finished:
             for _ in finished:
+                pipeline.say(progress)
                 progress.advance(1)
     return len(todo)
 

@@ -107,6 +107,7 @@ def survey(plan: Plan, network: Network, progress: Progress, precision: float = 
         known = 0
         for item in finished:
             counts[item.block.core] = item.extra
+            pipeline.say(progress)
             progress.advance(1)
             # In the order drawn, so that quick fields (those with few cells) don't count for more.
             while known < len(fields) and fields[known] in counts:

@@ -74,7 +74,7 @@ def sweep_task(
 
 
 class _Quiet:
-    """Passes on the wish to stop and counts nothing."""
+    """Passes on the wish to stop and what somebody should know of; counts nothing."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -87,4 +87,5 @@ class _Quiet:
         self._progress.advance(0)
 
     def emit(self, kind: str, payload: dict[str, Any]) -> None:
-        del kind, payload
+        if kind == "notice":
+            self._progress.emit(kind, payload)

@@ -93,7 +93,7 @@ def view_task(
         mpp: µm per slide pixel; None: the slide's own.
         params: of `SegmentParams`.
         rect_slide: x, y, width, height in slide pixels.
-        auto_diameter: find the cell diameter in the view first, beginning with the one in `params`.
+        auto_diameter: find the cell diameter there first, beginning with the one in `params`.
         rois: only cells inside of these.
         stream: whether blocks are handed over one by one.
         flows: whether the flows are wanted.
@@ -110,7 +110,7 @@ def view_task(
         network = shared_network(resolve_model(asked.model), asked, progress)
         estimate = None
         if auto_diameter:
-            estimate = estimate_diameter(slide, asked, network, progress, rect_slide)
+            estimate = estimate_diameter(slide, asked, network, progress, rect_slide, rois)
             asked = asked.changed(diam_um=estimate.diam_um)
         plan = make_plan(slide, asked, rect_slide, rois)
         kept = _kept_for(plan, network)
@@ -202,7 +202,7 @@ def _kept_for(plan: Plan, network: Network) -> _Kept:
     # All that a tile's content depends on, and its place.
     made_from = (
         str(plan.slide.path), plan.slide.fingerprint, plan.model.sha256, plan.grid.scale, plan.channel,
-        plan.normalization, plan.lattice, network.backend, network.batch, network.tile_px, budget,
+        plan.normalization, plan.lattice, network.backend, plan.params.batch, network.tile_px, budget,
     )  # fmt: skip
     if _kept is None or _kept.made_from != made_from:
         _kept = _Kept(made_from, TileStore(budget))

@@ -179,8 +179,10 @@ class JobHost:
 
     def _pass_events_on(self, watch: _Watch) -> None:
         events, watch.job.events = watch.job.events, []
-        if watch.on_event is not None and not watch.job.cancel_asked:
-            for kind, payload in events:
+        for kind, payload in events:
+            if kind == "notice":
+                self.notify("warning", str(payload["text"]))
+            elif watch.on_event is not None and not watch.job.cancel_asked:
                 watch.on_event(kind, payload)
 
     def _finished(self, watch: _Watch) -> None:

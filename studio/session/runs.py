@@ -209,8 +209,6 @@ class RunSession(PreviewSession):
         live = LiveCells(self.document, SegmentParams.from_dict(run.params), run.fingerprint)
 
         def on_event(kind: str, payload: dict[str, Any]) -> None:
-            if kind == "notice":
-                self.notify("warning", str(payload["text"]))
             if self.run_counts is not None:
                 self.run_counts.take(kind, payload)
             live(kind, payload)

@@ -266,8 +266,10 @@ def test_a_preview_or_a_result_without_flows_has_none_to_apply(opened: Any) -> N
     assert opened.said("warning", "Save flows")
 
 
-def test_what_a_run_has_to_say_is_said(opened: Any) -> None:
-    opened.session.segment()
-    opened.batch.calls[-1][0].events.append(("notice", {"text": "The graphics card ran out of memory."}))
+@pytest.mark.parametrize(("begin", "worker"), [("segment", "batch"), ("preview", "interactive")])
+def test_what_a_job_has_to_say_is_said(opened: Any, begin: str, worker: str) -> None:
+    getattr(opened.session, begin)()
+    getattr(opened, worker).calls[-1][0].events.append(("notice", {"text": "The graphics card ran out of memory."}))
     opened.session.update()
     assert opened.said("warning", "ran out of memory")
+    assert opened.session.document.overlay is None

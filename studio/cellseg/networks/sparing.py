@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from studio.cellseg.networks import Network
 
 
-def forward_sparing(network: Network, x: NDArray[np.float32], tell: Callable[[str], None]) -> NDArray[np.float32]:
+Tiles = NDArray[np.float32]
+
+
+def forward_sparing(network: Network, x: Tiles, tell: Callable[[str], None]) -> Tiles:
     """`network.forward(x)`; a batch that the memory is too small for is halved, for good, and `tell` is told.
 
     Tiles done in batches of another size differ by rounding (3e-6 between sizes), no more.
@@ -23,11 +26,20 @@ def forward_sparing(network: Network, x: NDArray[np.float32], tell: Callable[[st
     Raises:
         RunError: the memory is too small even for one tile.
     """
+    return _sparing(network, network.forward, x, tell)
+
+
+def style_sparing(network: Network, x: Tiles, tell: Callable[[str], None]) -> Tiles:
+    """`network.style(x)` in the same way. Raises RunError as `forward_sparing`."""
+    return _sparing(network, network.style, x, tell)
+
+
+def _sparing(network: Network, call: Callable[[Tiles], Tiles], x: Tiles, tell: Callable[[str], None]) -> Tiles:
     done: list[NDArray[np.float32]] = []
     while sum(map(len, done)) < len(x):
         first = sum(map(len, done))
         try:
-            done.append(network.forward(x[first : first + network.batch]))
+            done.append(call(x[first : first + network.batch]))
         except Exception as error:
             if not out_of_memory(error):
                 raise
@@ -44,8 +56,10 @@ def forward_sparing(network: Network, x: NDArray[np.float32], tell: Callable[[st
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether an error of a network means that memory is wanting."""
-    # By its name: torch needn't be there.
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    # By its name: torch needn't be there. Some devices (mps, older drivers) only have a RuntimeError that says so.
+    named = type(error).__name__ == "OutOfMemoryError"
+    said = isinstance(error, RuntimeError) and "out of memory" in str(error).lower()
+    return isinstance(error, MemoryError) or named or said
 
 
 def _let_go() -> None:
