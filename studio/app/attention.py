@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+_NO_CONSOLE: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""Windows would flash a console for the command."""
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +45,11 @@ class Attention:
         self._children = [child for child in self._children if child.poll() is None]
         try:
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                creationflags=_NO_CONSOLE,
             )
         except OSError as error:
             log.info("No notification: %s", error)
@@ -58,9 +66,46 @@ class Attention:
 
 
 def desktop_command(title: str, text: str, platform: str = sys.platform) -> Sequence[str] | None:
-    """The command that shows a notification on this desktop, or None."""
-    if platform == "darwin":
-        script = "on run argv\ndisplay notification (item 2 of argv) with title (item 1 of argv)\nend run"
-        return ["osascript", "-e", script, title, text]
-    tool = shutil.which("notify-send")
-    return None if tool is None else [tool, "--app-name=Studio", "--", title, text]
+    """The command that shows a notification on this desktop; None where there is none."""
+    name, arguments = _BY_PLATFORM.get(platform, ("notify-send", _notify_send))
+    tool = shutil.which(name)
+    return None if tool is None else [tool, *arguments(title, text)]
+
+
+def _notify_send(title: str, text: str) -> list[str]:
+    return ["--app-name=Studio", "--", title, text]
+
+
+def _osascript(title: str, text: str) -> list[str]:
+    script = "on run argv\ndisplay notification (item 2 of argv) with title (item 1 of argv)\nend run"
+    return ["-e", script, title, text]
+
+
+def _powershell(title: str, text: str) -> list[str]:
+    """A toast of Windows' own. Words go in as base64, so that no quote in them can be taken for the script's."""
+    first, second = (base64.b64encode(words.encode()).decode() for words in (title, text))
+    script = _TOAST.replace("TITLE", first).replace("TEXT", second)
+    encoded = base64.b64encode(script.encode("utf-16-le")).decode()
+    return ["-NoProfile", "-NonInteractive", "-WindowStyle", "Hidden", "-EncodedCommand", encoded]
+
+
+_TOAST = """
+$ErrorActionPreference = 'Stop'
+$shown = [Windows.UI.Notifications.ToastNotificationManager, Windows.UI.Notifications, ContentType = WindowsRuntime]
+$toast = $shown::GetTemplateContent([Windows.UI.Notifications.ToastTemplateType]::ToastText02)
+$lines = $toast.GetElementsByTagName('text')
+$number = 0
+foreach ($words in 'TITLE', 'TEXT') {
+    $line = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String($words))
+    [void]$lines.Item($number).AppendChild($toast.CreateTextNode($line))
+    $number += 1
+}
+$as = '{1AC14E77-02E7-4E5D-B744-2EB1AE5198B7}\\WindowsPowerShell\\v1.0\\powershell.exe'
+$shown::CreateToastNotifier($as).Show([Windows.UI.Notifications.ToastNotification]::new($toast))
+"""
+"""A toast needs an application that the start menu knows: PowerShell's own entry is on every Windows."""
+
+_BY_PLATFORM: dict[str, tuple[str, Callable[[str, str], list[str]]]] = {
+    "darwin": ("osascript", _osascript),
+    "win32": ("powershell", _powershell),
+}

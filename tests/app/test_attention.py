@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,10 +52,33 @@ def test_who_looks_at_the_window_is_left_alone(told: Path) -> None:
     assert not told.exists()
 
 
-def test_a_desktop_without_notifications(monkeypatch: pytest.MonkeyPatch) -> None:
+WORDS = ("Studio", "b\" & beep; 'x' ’$(calc)’ µm")
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_a_desktop_without_notifications(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     monkeypatch.setenv("PATH", "")
-    assert desktop_command("a", "b", platform="linux") is None
-    command = desktop_command("a", 'b" & beep', platform="darwin")
+    assert desktop_command(*WORDS, platform=platform) is None
+
+
+def test_words_are_arguments_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    command = desktop_command(*WORDS, platform="darwin")
     assert command is not None
-    assert command[0] == "osascript"
-    assert command[-2:] == ["a", 'b" & beep']
+    assert command[:2] == ["/usr/bin/osascript", "-e"]
+    assert "display notification" in command[2]
+    assert tuple(command[3:]) == WORDS
+
+
+def test_words_cant_break_out_of_the_script_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"C:/{name}.exe")
+    command = desktop_command(*WORDS, platform="win32")
+    assert command is not None
+    assert command[0] == "C:/powershell.exe"
+    assert command[-2] == "-EncodedCommand"
+    assert len(" ".join(command)) < 8191  # the longest line that Windows' shell takes
+    script = base64.b64decode(command[-1]).decode("utf-16-le")
+    assert "calc" not in script
+    assert "v1.0\\powershell.exe'" in script
+    [quoted] = re.findall(r"in '(\S+)', '(\S+)'\)", script)
+    assert tuple(base64.b64decode(words).decode() for words in quoted) == WORDS
