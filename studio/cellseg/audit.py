@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.cellseg.blocks import HALO_STEP, LAST_HALO, REACH_CELL, reach_span
+from studio.cellseg.blocks import HALO_STEP, LAST_HALO
+from studio.cellseg.certificate import REACH_CELL, reach_span
 from studio.cellseg.lattice import Rect
 
 _FAR = 2**31

@@ -5,12 +5,16 @@ See `studio/cellseg/README.md` for why the outcome is a property of the slide.
 
 from __future__ import annotations
 
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from studio.cellseg import cells, dynamics
+from studio.cellseg.certificate import Paths, missing_halo, needed_around, survey
 from studio.cellseg.lattice import Rect
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.where import Where
@@ -21,16 +25,6 @@ LEAST_HALO = 64
 """Tried first where more would cost passes of the network."""
 LAST_HALO = 2048
 HALO_STEP = 32
-REACH_CELL = 64
-"""Side of the squares in which the longest excursions are noted for the audit."""
-
-_MAP_MARGIN = dynamics.GROW_STEPS + 2
-"""What is known of an end point depends on the histogram this far around it (growth and the 5 x 5 maximum)."""
-_SINK_MARGIN = dynamics.GROW_STEPS + _MAP_MARGIN
-"""A cell's pixels depend on the histogram this far around its sink."""
-
-Paths = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
-"""Of each foreground pixel of a piece its flat index, and row and column where its path ends (`dynamics.follow`)."""
 
 PART = np.dtype(
     [
@@ -106,6 +100,25 @@ def follow_piece(
     return paths
 
 
+@dataclass(slots=True)
+class Members:
+    """All pixels of a piece that some sink draws, before it is said which of them are cells."""
+
+    core: Rect
+    halo: int
+    labels: NDArray[np.int32]
+    """(H, W) of the piece; 0 or 1 + row in `sinks`."""
+    sinks: NDArray[np.int32]
+    """Of `dynamics.find_sinks`, in the piece's pixels."""
+    table: NDArray[np.int32]
+    """Of `cells.measure`."""
+    needed: Rect
+    trusted: Rect
+    reach: NDArray[np.int32]
+    errors: NDArray[np.float64]
+    """(S,) flow error of each, NaN where nobody has asked for it yet."""
+
+
 def segment_block(
     piece: FlowPiece,
     core: Rect,
@@ -126,9 +139,18 @@ def segment_block(
         where: cells whose sink lies outside of it are left out (tissue, regions of interest). None: all.
         paths: where the piece's pixels end, if it is known already.
     """
+    paths = paths or follow_piece(piece, bounds, params.niter, interp=params.interp)
+    members = find_members(piece, core, bounds, halo, paths)
+    if isinstance(members, HaloTooSmall):
+        return members
+    return choose_cells(members, members.labels, piece, params, where)
+
+
+def find_members(piece: FlowPiece, core: Rect, bounds: Rect, halo: int, paths: Paths) -> Members | HaloTooSmall:
+    """The first half of `segment_block`: all that the thresholds of whole cells don't touch."""
     rect = piece.rect
     shape = (rect.rows, rect.cols)
-    start, end_y, end_x = paths or follow_piece(piece, bounds, params.niter, interp=params.interp)
+    start, end_y, end_x = paths
     counts = dynamics.histogram(shape, end_y, end_x)
     # Sorted by the array's rows and columns, which differ from the slide's by a constant: the slide's order.
     sinks = dynamics.find_sinks(counts)
@@ -138,121 +160,60 @@ def segment_block(
     del counts, owner
     table = cells.measure(labels, sinks)
 
-    needed = _needed(core, rect, bounds, start, end_y, end_x, table)
-    grow = _missing_halo(piece, core, bounds, needed, start, end_y, end_x)
+    walks = survey(rect, core, bounds, paths)
+    needed = needed_around(core, bounds, walks, int(table[:, cells.RADIUS].max(initial=0)))
+    grow = missing_halo(rect, bounds, needed, walks)
     if grow > 0 and halo < LAST_HALO:
         return HaloTooSmall(min(LAST_HALO, halo + -(-max(grow, halo // 4) // HALO_STEP) * HALO_STEP))
+    errors = np.full(len(sinks), np.nan)
+    return Members(core, halo, labels, sinks, table, needed, walks.trusted, walks.reach, errors)
 
-    at = core.slices(rect)
-    keep, errors = _judge(labels, piece.flow, table, sinks, rect, core, params, where)
+
+def choose_cells(
+    members: Members,
+    labels: NDArray[np.int32],
+    piece: FlowPiece,
+    params: SegmentParams,
+    where: Where | None = None,
+    threads: int = 1,
+) -> BlockCells:
+    """The second half: which of a core's members are cells, and which pixels they have.
+
+    Args:
+        members: what `find_members` says of the piece; flow errors that it lacks are filled in.
+        labels: its labels, or a copy of them; used up.
+        piece: the flows.
+        params: thresholds.
+        where: as for `segment_block`.
+        threads: how many cores to use.
+    """
+    core, rect, table = members.core, piece.rect, members.table
+    keep = _judge(members, labels, piece.flow, rect, params, where, threads)
     cells.drop_cells(labels, keep)
     order = np.lexsort((table[:, cells.FIRST_X], table[:, cells.TOP]))
     filled = cells.fill_holes(labels, table, order[keep[order]])
-    trusted = _followed(rect, bounds, start, end_y)
+    at = core.slices(rect)
     return BlockCells(
         core,
-        *_parts(filled[at], piece.logit[at], core, rect, sinks, errors),
-        needed=needed,
-        trusted=trusted,
-        reach=_reach(core, rect, start, end_y, end_x),
-        halo=halo,
+        *_parts(filled[at], piece.logit[at], core, rect, members.sinks, members.errors),
+        needed=members.needed,
+        trusted=members.trusted,
+        reach=members.reach,
+        halo=members.halo,
     )
-
-
-def _needed(
-    core: Rect,
-    rect: Rect,
-    bounds: Rect,
-    start: NDArray[np.int32],
-    end_y: NDArray[np.int32],
-    end_x: NDArray[np.int32],
-    table: NDArray[np.int32],
-) -> Rect:
-    """Where the histogram must be right: around every end of the core's pixels, their sinks, and holes' owners."""
-    radius = int(table[:, cells.RADIUS].max(initial=0))
-    needed = core.grown(radius + _SINK_MARGIN)
-    y, x = start // rect.cols + rect.top, start % rect.cols + rect.left
-    of_core = (y >= core.top) & (y < core.bottom) & (x >= core.left) & (x < core.right) & (end_y != dynamics.ESCAPED)
-    if of_core.any():
-        rows, cols = end_y[of_core] + rect.top, end_x[of_core] + rect.left
-        ends = Rect(int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
-        # A sink lies within GROW_STEPS of the end point, and its cell within _SINK_MARGIN of the sink.
-        needed = needed.union(ends.grown(dynamics.GROW_STEPS + _SINK_MARGIN))
-    return needed.clipped(bounds)
-
-
-def _followed(rect: Rect, bounds: Rect, start: NDArray[np.int32], end_y: NDArray[np.int32]) -> Rect:
-    """The part of `rect` in which no path was lost."""
-    y, x = start // rect.cols, start % rect.cols
-    depth = np.full(start.shape, 2**30, np.int32)
-    for open_, away in (
-        (rect.top > bounds.top, y),
-        (rect.left > bounds.left, x),
-        (rect.bottom < bounds.bottom, rect.rows - 1 - y),
-        (rect.right < bounds.right, rect.cols - 1 - x),
-    ):
-        if open_:
-            np.minimum(depth, away, out=depth)
-    lost = depth[end_y == dynamics.ESCAPED]
-    margin = int(lost.max()) + 1 if lost.size else 0
-    return Rect(
-        rect.top + margin * (rect.top > bounds.top),
-        rect.left + margin * (rect.left > bounds.left),
-        rect.bottom - margin * (rect.bottom < bounds.bottom),
-        rect.right - margin * (rect.right < bounds.right),
-    )
-
-
-def _missing_halo(
-    piece: FlowPiece,
-    core: Rect,
-    bounds: Rect,
-    needed: Rect,
-    start: NDArray[np.int32],
-    end_y: NDArray[np.int32],
-    end_x: NDArray[np.int32],
-) -> int:
-    """How many pixels of halo are wanting (0 or less: none), judged by the excursions seen in the halo."""
-    rect = piece.rect
-    if rect == bounds:
-        return 0
-    trusted = _followed(rect, bounds, start, end_y)
-    known = end_y != dynamics.ESCAPED
-    y, x = start // rect.cols, start % rect.cols
-    away = np.maximum(np.abs(end_y - y), np.abs(end_x - x))
-    in_core = (
-        (y >= core.top - rect.top) & (y < core.bottom - rect.top)
-        & (x >= core.left - rect.left) & (x < core.right - rect.left)
-    )  # fmt: skip
-    excursion = int(away[known & ~in_core].max(initial=0))
-    margin = max(rect.top - bounds.top and trusted.top - rect.top, rect.left - bounds.left and trusted.left - rect.left,
-                 bounds.bottom - rect.bottom and rect.bottom - trusted.bottom,
-                 bounds.right - rect.right and rect.right - trusted.right)  # fmt: skip
-    wanted = max(excursion, margin) + 2
-    have = [
-        gap
-        for gap, open_ in (
-            (needed.top - rect.top, rect.top > bounds.top),
-            (needed.left - rect.left, rect.left > bounds.left),
-            (rect.bottom - needed.bottom, rect.bottom < bounds.bottom),
-            (rect.right - needed.right, rect.right < bounds.right),
-        )
-        if open_
-    ]
-    return wanted - min(have, default=wanted)
 
 
 def _judge(
+    members: Members,
     labels: NDArray[np.int32],
     flow: NDArray[np.float32],
-    table: NDArray[np.int32],
-    sinks: NDArray[np.int32],
     rect: Rect,
-    core: Rect,
     params: SegmentParams,
     where: Where | None,
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Which cells stay, and the flow error of those near the core; cells that can't touch the core go unjudged."""
+    threads: int,
+) -> NDArray[np.bool_]:
+    """Which cells stay; those that can't touch the core go unjudged."""
+    core, table, sinks = members.core, members.table, members.sinks
     top, left, bottom, right = (
         core.top - rect.top,
         core.left - rect.left,
@@ -268,10 +229,34 @@ def _judge(
     if where is not None:
         (at,) = np.nonzero(keep)
         keep[at] = where.holds(sinks[at, 1] + rect.top, sinks[at, 2] + rect.left)
-    errors = cells.flow_errors(labels, flow, table, keep)
+    (asked,) = np.nonzero(keep & np.isnan(members.errors))
+    if asked.size:
+        members.errors[asked] = _flow_errors(labels, flow, table, asked, threads)
     if params.flow_threshold > 0:
-        keep &= errors <= params.flow_threshold
-    return keep, errors
+        keep[keep] = members.errors[keep] <= params.flow_threshold
+    return keep
+
+
+def _flow_errors(
+    labels: NDArray[np.int32],
+    flow: NDArray[np.float32],
+    table: NDArray[np.int32],
+    asked: NDArray[np.int64],
+    threads: int,
+) -> NDArray[np.float64]:
+    """Flow errors of some members, in the order asked for."""
+
+    def some(ks: NDArray[np.int64]) -> NDArray[np.float64]:
+        wanted = np.zeros(len(table), bool)
+        wanted[ks] = True
+        found: NDArray[np.float64] = cells.flow_errors(labels, flow, table, wanted)[ks]
+        return found
+
+    if threads < 2:
+        return some(asked)
+    cuts = np.linspace(0, len(asked), 4 * threads + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads, thread_name_prefix="studio-errors") as pool:
+        return np.concatenate(list(pool.map(some, (asked[a:b] for a, b in itertools.pairwise(cuts)))))
 
 
 def _parts(
@@ -295,27 +280,13 @@ def _parts(
     parts["flow_error"] = errors[present]
     number = np.zeros(len(sinks) + 1, np.int32)
     number[present + 1] = np.arange(1, len(present) + 1)
-    return number[labels], parts
+    return _renumber(labels, number), parts
 
 
-def reach_span(core: Rect) -> Rect:
-    """The squares of the REACH_CELL grid that a core touches."""
-    return Rect(
-        core.top // REACH_CELL,
-        core.left // REACH_CELL,
-        -(-core.bottom // REACH_CELL),
-        -(-core.right // REACH_CELL),
-    )
-
-
-def _reach(
-    core: Rect, rect: Rect, start: NDArray[np.int32], end_y: NDArray[np.int32], end_x: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    span = reach_span(core)
-    reach = np.zeros((span.rows, span.cols), np.int32)
-    y, x = start // rect.cols, start % rect.cols
-    away = np.maximum(np.abs(end_y - y), np.abs(end_x - x))
-    y, x = y + rect.top, x + rect.left
-    of_core = (y >= core.top) & (y < core.bottom) & (x >= core.left) & (x < core.right) & (end_y != dynamics.ESCAPED)
-    np.maximum.at(reach, (y[of_core] // REACH_CELL - span.top, x[of_core] // REACH_CELL - span.left), away[of_core])
-    return reach
+@njit(cache=True, nogil=True)
+def _renumber(labels, number):  # type: ignore[no-untyped-def]
+    out = np.empty(labels.shape, np.int32)
+    for y in range(labels.shape[0]):
+        for x in range(labels.shape[1]):
+            out[y, x] = number[labels[y, x]]
+    return out

@@ -59,32 +59,64 @@ def follow(
     start = np.empty(count, np.int32)
     end_y = np.empty(count, np.int32)
     end_x = np.empty(count, np.int32)
+    limit = np.float32(0.0)
     n = 0
     for y in range(height):
         for x in range(width):
             if inside[y, x]:
                 start[n] = y * width + x
-                end_y[n], end_x[n] = _path(flow, y, x, niter, low_y, low_x, high_y, high_x, interp)
+                end_y[n], end_x[n], _, _, _ = path(flow, None, limit, y, x, niter, low_y, low_x, high_y, high_x, interp)
                 n += 1
     return start, end_y, end_x
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _path(  # type: ignore[no-untyped-def]
-    flow, y, x, niter, low_y, low_x, high_y, high_x, interp
+@njit(cache=True, nogil=True, boundscheck=False)
+def path(  # type: ignore[no-untyped-def]
+    flow, logit, threshold, y, x, niter, low_y, low_x, high_y, high_x, interp
 ):
+    """Follow the flow from one pixel; for compiled code.
+
+    Args:
+        flow: as in `follow`.
+        logit: (H, W) float32 to note what the path depends on, or None.
+        threshold: float32, what the flow's foreground lies above in `logit`.
+        y: row to begin in.
+        x: column.
+        niter: as in `follow`, and so are the others.
+        low_y: the slide's first row.
+        low_x: first column.
+        high_y: last row.
+        high_x: last column.
+        interp: as in `follow`.
+
+    Returns:
+        end row and column (or ESCAPED); the highest logit of the background and the lowest of the foreground that
+        the flow was sampled at; the number of steps from which on more of them would change nothing, or minus
+        `niter` where there is none yet.
+    """
     height, width = flow.shape[0], flow.shape[1]
     least_y, least_x = np.float32(low_y - y), np.float32(low_x - x)
     most_y, most_x = np.float32(high_y - y), np.float32(high_x - x)
     one = np.float32(1.0)
     dy = dx = np.float32(0.0)
     before_y = before_x = np.float32(np.inf)
+    above = below = np.float32(0.0)
+    if logit is not None:
+        above, below = np.float32(-np.inf), logit[y, x]
+    settled = -niter
     for step in range(niter):
         floor_y, floor_x = np.floor(dy), np.floor(dx)
         y0, x0 = y + int(floor_y), x + int(floor_x)
         y1, x1 = (min(y0 + 1, high_y), min(x0 + 1, high_x)) if interp else (y0, x0)
         if y0 < 0 or x0 < 0 or y1 >= height or x1 >= width:
-            return ESCAPED, ESCAPED
+            return ESCAPED, ESCAPED, above, below, step + 1
+        if logit is not None:
+            for v, u in ((y0, x0), (y0, x1), (y1, x0), (y1, x1)):
+                here = logit[v, u]
+                if here > threshold:
+                    below = min(below, here)
+                else:
+                    above = max(above, here)
         ty, tx = (dy - floor_y, dx - floor_x) if interp else (np.float32(0.0), np.float32(0.0))
         a, b = (one - ty) * (one - tx), (one - ty) * tx
         c, d = ty * (one - tx), ty * tx
@@ -93,8 +125,11 @@ def _path(  # type: ignore[no-untyped-def]
         new_y = min(most_y, max(least_y, dy + step_y))
         new_x = min(most_x, max(least_x, dx + step_x))
         if new_y == dy and new_x == dx:
+            settled = step + 1
             break
         if new_y == before_y and new_x == before_x:
+            if np.floor(new_y) == np.floor(dy) and np.floor(new_x) == np.floor(dx):
+                settled = step + 1
             # Back and forth between two points for ever: where it stands at the end is a matter of parity.
             if (niter - 1 - step) % 2 == 0:
                 dy, dx = new_y, new_x
@@ -103,8 +138,8 @@ def _path(  # type: ignore[no-untyped-def]
         dy, dx = new_y, new_x
     end_y, end_x = y + int(np.floor(dy)), x + int(np.floor(dx))
     if end_y < 0 or end_x < 0 or end_y >= height or end_x >= width:
-        return ESCAPED, ESCAPED
-    return np.int32(end_y), np.int32(end_x)
+        return ESCAPED, ESCAPED, above, below, settled
+    return np.int32(end_y), np.int32(end_x), above, below, settled
 
 
 @njit(cache=True, nogil=True)
