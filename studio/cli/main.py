@@ -41,6 +41,7 @@ COMMANDS = (
     Command("project", "segment and extract a whole cohort of slides", "studio.cli.project"),
     Command("bench", "measure what segmenting a slide costs here", "studio.cli.bench"),
     Command("models", "list, download, train and evaluate models", "studio.cli.models"),
+    Command("runs", "list the window's unfinished runs, and delete them", "studio.cli.runs"),
     Command("completion", "print a script that completes commands in your shell", "studio.cli.completion"),
 )
 

@@ -13,6 +13,7 @@ from studio.session import files, unfinished
 from studio.session.base import Apply, OnEvent
 from studio.session.batch import Batch
 from studio.session.estimating import Estimating
+from studio.session.leftovers import Leftovers
 from studio.session.live import LIVE, LiveCells
 from studio.session.models import TASKS
 from studio.session.preview import NO_CELLS, PreviewSession
@@ -20,7 +21,7 @@ from studio.session.reflowing import Reflowing
 from studio.session.runcounts import RunCounts
 from studio.session.terminal import TerminalBar
 from studio.session.text import job_text
-from studio.session.unfinished import Run
+from studio.session.unfinished import Leftover, Run
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class RunSession(PreviewSession):
         self._terminal = TerminalBar()
         self.estimating = Estimating(self, self._with_model, self._submit_estimate)
         self.reflowing = Reflowing(self, self._submit_reflow, self._show_finished)
+        self.leftovers = Leftovers(self, self._run_on_thread, self._ask)
         self.batch = Batch(self, self._with_model, self._submit_of_batch, self._run_on_thread)
 
     def update(self) -> bool:
@@ -139,14 +141,26 @@ class RunSession(PreviewSession):
 
     def discard_unfinished(self) -> None:
         """Forget the unfinished run, and delete what it has done."""
-        run, self.unfinished = self.unfinished, None
-        if run is not None:
-            overlay = self.document.overlay
-            if overlay is not None and overlay.origin == LIVE:
-                # Its cells are read from the blocks that go.
-                self.document.set_overlay(None)
-            out = run.out
-            self._run_on_thread("Discard", lambda _progress: unfinished.discard(out), lambda _job: None)
+        if self.unfinished is not None:
+            self.leftovers.delete(self.unfinished.out)
+
+    @property
+    def running_out(self) -> Path | None:
+        """Where the run under way writes its result; None without one."""
+        return self._run.out if self._run is not None and self.segmenting else None
+
+    def is_open(self, run: Run) -> bool:
+        """Whether the slide on screen is a run's."""
+        slide = self.document.slide
+        return slide is not None and slide.fingerprint == run.fingerprint
+
+    def forget_run(self, out: Path) -> None:
+        """The blocks of an unfinished run are about to go: nothing on screen may go on reading them."""
+        if self.unfinished is not None and self.unfinished.out == out:
+            self.unfinished = None
+        overlay = self.document.overlay
+        if overlay is not None and overlay.origin == LIVE and not self.segmenting:
+            self.document.set_overlay(None)
 
     def _leave_slide(self) -> None:
         super()._leave_slide()
@@ -165,16 +179,16 @@ class RunSession(PreviewSession):
         version, fingerprint = self.document.slide_version, slide.fingerprint
 
         def apply(job: Job) -> None:
-            running = self._run.out if self._run is not None and self.segmenting else None
-            found = [run for run in cast("list[Run]", job.result) if run.out != running]
+            self.leftovers.take(cast("list[Leftover]", job.result))
             if self.document.slide_version != version:
                 return
+            found = self.leftovers.of(fingerprint)
             self.unfinished = found[0] if found else None
             if found and offer:
                 done = f"{found[0].share:.0%} of it is done" if found[0].blocks else "part of it is done"
                 self.notify("info", f"A run over this slide was not finished; {done}. Press Resume to go on with it.")
 
-        self._run_on_thread("Look", lambda _progress: unfinished.unfinished(fingerprint), apply)
+        self._run_on_thread("Look", lambda _progress: unfinished.leftovers(), apply)
 
     def _begin_run(self, run: Run) -> None:
         if self.segmenting:
@@ -218,10 +232,6 @@ class RunSession(PreviewSession):
 
         self._segment_job = self._watch(job, self._apply_segment, failed=self._failed, on_event=on_event)
 
-    def _is_open(self, run: Run) -> bool:
-        slide = self.document.slide
-        return slide is not None and slide.fingerprint == run.fingerprint
-
     def _stopped(self) -> None:
         """The run was cancelled or paused."""
         paused, self._pausing = self._pausing, False
@@ -250,7 +260,7 @@ class RunSession(PreviewSession):
         assert run is not None
         unfinished.forget(run.out)
         self.attention = f"Segmentation of {run.slide_name} complete: {cells:,} cells"
-        if self._is_open(run):
+        if self.is_open(run):
             self._show_finished(out, cells, run.fingerprint)
         else:
             self._say_elsewhere(out, cells, run.slide_name)

@@ -31,7 +31,7 @@ class Toast:
 class Question:
     """Something only the person can decide. The window shows it and calls `Session.answer`."""
 
-    kind: Literal["mismatch", "mpp", "labels", "zoom"]
+    kind: Literal["mismatch", "mpp", "labels", "zoom", "discard"]
     """`mismatch`: masks of another slide; `mpp`: a number is asked for; `labels`: cells, or a slide of their own."""
     title: str
     text: str

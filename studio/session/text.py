@@ -21,6 +21,22 @@ def duration_text(seconds: float) -> str:
     return f"{total // 3600} h {total % 3600 // 60} min"
 
 
+def age_text(seconds: float) -> str:
+    """How long ago: `just now`, `5 min ago`, `3 h ago`, `12 days ago`."""
+    for unit, length_s in (("day", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length_s:
+            count = int(seconds // length_s)
+            return f"{count} {unit}{'s' if unit == 'day' and count > 1 else ''} ago"
+    return "just now"
+
+
+def bytes_text(count: int) -> str:
+    """A size on the disk: `350 kB`, `12 MB`, `3.4 GB`."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
 def job_fraction(job: Job) -> float:
     """How much of a job is done, 0 to 1; 0 while it can't say."""
     return min(1.0, job.done / job.total) if job.total > 0 else 0.0

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
+import stat
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.core.files import replacing
-from studio.errors import StudioError
+from studio.errors import RunError, StudioError
 from studio.session.files import runs_dir
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SUFFIX = ".run.json"
+_MASKS = "-masks.zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,28 @@ class Run:
     def share(self) -> float:
         """How much of it is done, 0 to 1."""
         return min(1.0, self.blocks_done / self.blocks) if self.blocks else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What a run that hasn't ended keeps on the disk."""
+
+    out: Path
+    run: Run | None
+    """None where its note is gone: then it can only be deleted."""
+    bytes: int
+    age_s: float
+    """Since it was written to last."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, on the command line for instance."""
+        return self.out.name.removesuffix(_MASKS)
+
+    @property
+    def slide_name(self) -> str:
+        """The slide it is of."""
+        return self.run.slide_name if self.run is not None else self.name
 
 
 def note(run: Run) -> None:
@@ -95,24 +121,48 @@ def discard(out: Path) -> None:
     forget(out)
 
 
-def unfinished(fingerprint: str) -> list[Run]:
-    """Runs of a slide that haven't ended, the newest first. Blocks: reads the runs folder."""
-    notes = sorted(runs_dir().glob(f"*{SUFFIX}"), key=_age_s)
-    found = [run for path in notes if (run := _read(path)) is not None and run.fingerprint == fingerprint]
-    return [run for run in found if run.blocks_done]
+def leftovers() -> list[Leftover]:
+    """All runs of the window that haven't ended, the newest first. Blocks: reads the runs folder.
+
+    Those whose result was finished after their last block have nothing left to do and are dropped.
+    """
+    from studio.cellseg.journal import SUFFIX as FOLDER_SUFFIX
+
+    folder = runs_dir()
+    outs = {path.with_name(path.name.removesuffix(SUFFIX)) for path in folder.glob(f"*{SUFFIX}")}
+    outs |= {path.with_name(path.name[1:].removesuffix(FOLDER_SUFFIX)) for path in folder.glob(f".*{FOLDER_SUFFIX}")}
+    found = [left for out in outs if (left := _leftover(out)) is not None]
+    return sorted(found, key=lambda left: left.age_s)
 
 
-def _age_s(path: Path) -> float:
-    try:
-        return -path.stat().st_mtime
-    except OSError:
-        return 0.0
+def _leftover(out: Path) -> Leftover | None:
+    """None where nothing was done yet, or all is."""
+    from studio.cellseg.journal import run_dir
+
+    size, newest_s = 0, 0.0
+    for path in run_dir(out).glob("*/**/*"):
+        # Somebody else may be at work on it, and just done.
+        with contextlib.suppress(OSError):
+            if not stat.S_ISREG((status := path.stat()).st_mode):
+                continue
+            size, newest_s = size + status.st_size, max(newest_s, status.st_mtime)
+    if not size:
+        return None
+    with contextlib.suppress(OSError):
+        if out.stat().st_mtime >= newest_s:
+            with contextlib.suppress(RunError):
+                discard(out)
+            return None
+    run = _read(_note_of(out))
+    return Leftover(out, run, size, max(0.0, time.time() - newest_s))
 
 
 def _read(path: Path) -> Run | None:
     from studio.cellseg.journal import run_dir
 
     out = path.with_name(path.name.removesuffix(SUFFIX))
+    if not path.exists():
+        return None
     try:
         values = json.loads(path.read_text())
         rois = values["rois"]

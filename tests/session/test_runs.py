@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +13,12 @@ import pytest
 from studio.cellseg.journal import run_dir
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.run import Request, run_slide
+from studio.cellseg.runlock import RunLock
 from studio.cellseg.source import MaskGeometry
+from studio.cli.main import main
 from studio.core.jobs import JobState
 from studio.session import unfinished
+from studio.session.leftovers import text_of
 from studio.slide import open_slide
 from tests.cellseg.conftest import dots_params, dots_path
 
@@ -121,8 +127,9 @@ def test_discarding_deletes_what_was_done(opened: Any, sample_slide: Path) -> No
 def test_a_finished_run_is_no_longer_offered(opened: Any, tmp_path: Path) -> None:
     begin(opened, done=3)
     opened.finish(opened.batch.calls[-1][0], {"out": str(tmp_path / "x.zip"), "cells": 3})
-    slide = opened.session.document.slide
-    assert unfinished.unfinished(slide.fingerprint) == []
+    opened.session.leftovers.look()
+    opened.wait()
+    assert opened.session.leftovers.of(opened.session.document.slide.fingerprint) == []
     assert "complete: 3 cells" in opened.session.attention
 
 
@@ -177,7 +184,104 @@ def test_notes_that_cant_be_read_are_passed_over(opened: Any, text: str) -> None
     begin(opened, done=3)
     out = Path(opened.batch.calls[-1][2]["out"])
     out.with_name(out.name + unfinished.SUFFIX).write_text(text)
-    assert unfinished.unfinished(opened.session.document.slide.fingerprint) == []
+    [left] = unfinished.leftovers()
+    assert left.run is None
+    opened.session.cancel()
+    opened.wait()
+    assert opened.session.unfinished is None
+    # It can't be gone on with, but deleted.
+    assert [item.out for item in opened.session.leftovers.items] == [out]
+    opened.session.leftovers.choose(left)
+    opened.session.leftovers.delete(out)
+    opened.wait()
+    assert list(out.parent.iterdir()) == []
+
+
+def stopped(bench: Any, done: int, **params: Any) -> Path:
+    """A run of the open slide that was begun and stopped; its result file."""
+    bench.session.set_params(**params)
+    begin(bench, done=done)
+    out = Path(bench.batch.calls[-1][2]["out"])
+    bench.session.cancel()
+    bench.wait()
+    return out
+
+
+def test_all_unfinished_runs_are_listed_with_what_they_take(opened: Any, sample_slide: Path) -> None:
+    session = opened.session
+    first, second = stopped(opened, 3, diam_um=9.0), stopped(opened, 4, diam_um=12.0)
+    for block in run_dir(first).glob("*/blocks/*.block"):
+        block.write_bytes(b"x" * 100_000)
+        os.utime(block, (time.time() - 3 * 86400 - 60,) * 2)
+    session.leftovers.look()
+    opened.wait()
+    assert session.unfinished.out == second
+    [left] = session.leftovers.items
+    assert (left.out, left.bytes) == (first, 300_000)
+    assert text_of(left) == "30% done, builtin, 9 µm, 300 kB, 3 days ago"
+    session.leftovers.choose(left)
+    assert session.unfinished.out == first
+    assert [item.out for item in session.leftovers.items] == [second]
+    # The run under way is no leftover.
+    session.resume()
+    assert {item.out for item in session.leftovers.items} == {second}
+    session.leftovers.ask_delete(session.leftovers.items[0])
+    assert "40% done" in session.pending_question.text
+    session.answer(False)
+    assert run_dir(second).exists()
+    session.leftovers.ask_delete(session.leftovers.items[0])
+    session.answer(True)
+    opened.wait()
+    assert session.leftovers.items == []
+    assert not run_dir(second).exists()
+    assert run_dir(first).exists()
+    # From elsewhere its slide is opened, and it is offered there.
+    session.cancel()
+    session.close_slide()
+    opened.wait()
+    [left] = session.leftovers.items
+    session.leftovers.choose(left)
+    opened.wait()
+    assert session.unfinished.out == first
+
+
+def test_a_run_whose_result_is_there_is_dropped(opened: Any) -> None:
+    done, again = stopped(opened, 3, diam_um=9.0), stopped(opened, 3, diam_um=12.0)
+    now_s = time.time()
+    for out, ago_s in ((done, -10), (again, 3600)):
+        out.write_bytes(b"a result")
+        os.utime(out, (now_s - ago_s, now_s - ago_s))
+    # The second has done blocks since, for another time.
+    assert [left.out for left in unfinished.leftovers()] == [again]
+    assert not run_dir(done).exists()
+    assert done.exists()
+
+
+def test_a_run_of_another_process_is_not_deleted(opened: Any) -> None:
+    out = stopped(opened, 3)
+    lock = RunLock(run_dir(out), out)
+    opened.session.leftovers.delete(out)
+    opened.wait()
+    assert opened.said("error", "Another run", "is writing")
+    assert len(list(run_dir(out).glob("*/blocks/*.block"))) == 3
+    lock.release()
+
+
+def test_the_command_line_lists_and_deletes_them(opened: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    out = stopped(opened, 3, diam_um=9.0)
+    name = out.name.removesuffix("-masks.zip")
+    assert main(["runs"]) == 0
+    assert f"{name}  {opened.session.document.slide.name}" in capsys.readouterr().out
+    assert main(["runs", "--delete", "nope"]) == 2
+    assert "`python -m studio runs` lists them" in capsys.readouterr().err
+    assert main(["runs", "--json"]) == 0
+    [run] = json.loads(capsys.readouterr().out)["runs"]
+    assert (run["name"], run["blocks_done"], run["blocks"], run["diam_um"]) == (name, 3, 10, 9.0)
+    assert main(["runs", "--delete", name]) == 0
+    assert not run_dir(out).exists()
+    capsys.readouterr()
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().out == "No unfinished runs.\n"
 
 
 def test_an_estimate_gets_better_and_gives_way_to_the_run(opened: Any) -> None:

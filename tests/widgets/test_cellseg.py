@@ -15,7 +15,7 @@ from studio.document import Overlay
 from studio.session.batch import Status
 from studio.session.estimating import Contract
 from studio.session.runcounts import RunCounts
-from studio.session.unfinished import Run
+from studio.session.unfinished import Leftover, Run
 from studio.slide import WSI
 from studio.widgets.cellseg import CellSegPanel
 
@@ -381,6 +381,29 @@ def test_a_run_is_paused_and_resumed(
     assert "Pause" not in ctx.ui.controls
     assert any("4 of 10 blocks" in text for text in ctx.ui.texts)
     assert asked == ["pause", "resume", "discard_unfinished"]
+
+
+def test_other_unfinished_runs_are_listed(
+    ctx: Any, panel: CellSegPanel, slide: WSI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leftovers = ctx.actions.leftovers
+    run = a_run(ctx)
+    lost = run.out.with_name("gone-0123-masks.zip")
+    leftovers.take([Leftover(run.out, run, 12_000_000, 7200.0), Leftover(lost, None, 5000, 0.0)])
+    chosen: list[Any] = []
+    monkeypatch.setattr(type(leftovers), "choose", lambda _self, left: chosen.append(left.run))
+    name = run.out.name.removesuffix("-masks.zip")
+    ctx.ui.press(f"Run {name}")
+    ctx.ui.press("Delete run gone-0123")
+    ctx.draw(panel)
+    assert chosen == [run]
+    assert "gone-0123: 5 kB, just now" in ctx.actions.pending_question.text
+    assert "40% done, builtin, 10 µm, 12 MB, 2 h ago" in ctx.ui.controls[f"Run {name}"].tooltip
+    assert not ctx.ui.controls["Run gone-0123"].enabled
+    assert "Unfinished runs, 12 MB:" in ctx.ui.texts
+    ctx.actions.unfinished = run
+    ctx.draw(panel)
+    assert f"Run {name}" not in ctx.ui.controls
 
 
 def test_regions_only_needs_regions(ctx: Any, panel: CellSegPanel, slide: WSI) -> None:

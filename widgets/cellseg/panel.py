@@ -46,6 +46,7 @@ class CellSegPanel(Panel):
     def opened(self, ctx: Context) -> None:
         """Whoever opens this panel will want a preview soon."""
         ctx.actions.warm_up()
+        ctx.actions.leftovers.look()
         ctx.actions.diameters.ring.wanted = True
 
     def closed(self, ctx: Context) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studio.gui.control import Entry
+from studio.session.leftovers import text_of
+from studio.session.text import bytes_text
 
 from .jobs import job_row
 
@@ -26,8 +28,12 @@ TIPS = {
     "Apply thresholds": "Make the cells of the whole slide anew with the thresholds above, from the stored flows: "
     "no network, a fraction of the time.",
     "Export": "Save the cells on screen as a .zip file; drop it on the window to see them again.",
+    "leftover": "Open its slide, to go on with it by Resume.",
+    "delete": "Delete what this run has done.",
     "Export as": "Save the cells for QuPath, napari, ImageJ, Cellpose, pandas and others.",
 }
+
+LEFTOVERS_MAX = 5
 
 
 def draw(ctx: Context) -> None:
@@ -96,6 +102,27 @@ def _state(ctx: Context) -> None:
     job_row(ctx, "Estimate", "Stop estimating")
     for line in session.estimating.lines():
         ui.text(line, dim=True)
+    _leftovers(ctx)
+
+
+def _leftovers(ctx: Context) -> None:
+    """Unfinished runs besides the one that Resume goes on with: what they are, and a way to be rid of them."""
+    ui, leftovers = ctx.ui, ctx.actions.leftovers
+    items = leftovers.items
+    if not items:
+        return
+    size = bytes_text(sum(left.bytes for left in items))
+    ui.text(f"{'Other unfinished' if ctx.actions.unfinished is not None else 'Unfinished'} runs, {size}:", dim=True)
+    for left in items[:LEFTOVERS_MAX]:
+        about, known = text_of(left), left.run is not None
+        tip = f"{about}. {TIPS['leftover']}" if known else f"{about}. What it was isn't known any more."
+        if ui.row(f"Run {left.name}", shown=left.slide_name, detail=about, enabled=known, beside=True, tooltip=tip):
+            leftovers.choose(left)
+        ui.same_line(2)
+        if ui.icon_button(f"Delete run {left.name}", "trash", tooltip=f"{TIPS['delete']} {about}."):
+            leftovers.ask_delete(left)
+    if len(items) > LEFTOVERS_MAX:
+        ui.text(f"… and {len(items) - LEFTOVERS_MAX:,} more.", dim=True)
 
 
 def _thresholds(ctx: Context) -> None:
