@@ -11,6 +11,7 @@ from studio.app.dialogs import Dialogs
 from studio.app.host import PanelHost
 from studio.app.hud import MARGIN, STRIP_WIDTH, Hud
 from studio.app.menu import Menu
+from studio.app.previewhere import PreviewHere
 from studio.app.statusbar import HEIGHT as STATUS_HEIGHT
 from studio.app.statusbar import StatusBar
 from studio.app.toasts import WIDTH as TOAST_WIDTH
@@ -49,6 +50,7 @@ class Chrome:
         self._status = StatusBar(session, camera, commands)
         by_name = {command.name: command for command in commands}
         self._welcome = Welcome(session, by_name["open"].run)
+        self._preview_here = PreviewHere(session, camera, by_name["preview"])
         self._dropped: list[Path] = []
 
     def draw(
@@ -75,6 +77,7 @@ class Chrome:
         else:
             self._comparing.draw(gui, area, MARGIN)
             self._hud.draw(gui, area, scene_minimap)
+            self._preview_here.draw(gui, area)
         shown = self._host.open_spec
         free = self._hud.draw_jobs(gui, area, shown.name if shown is not None else None)
         self._dialogs.draw(gui)

@@ -34,3 +34,24 @@ def clip_to_slide(rect: Rect, size: tuple[int, int]) -> Rect | None:
     if right - left < 1 or bottom - top < 1:
         return None
     return left, top, right - left, bottom - top
+
+
+def largest_outside(rect: Rect, hole: Rect) -> Rect | None:
+    """The largest rectangle inside `rect` that meets no part of `hole`; None where `hole` covers it.
+
+    >>> largest_outside((0, 0, 10, 8), (-5, -5, 12, 20))
+    (7, 0, 3, 8)
+    """
+    left, top, width, height = rect
+    right, bottom = left + width, top + height
+    # What is left of it, right of it, above and below.
+    before, after = min(max(hole[0], left), right), max(min(hole[0] + hole[2], right), left)
+    above, below = min(max(hole[1], top), bottom), max(min(hole[1] + hole[3], bottom), top)
+    parts = (
+        (left, top, before - left, height),
+        (after, top, right - after, height),
+        (left, top, width, above - top),
+        (left, below, width, bottom - below),
+    )
+    largest = max(parts, key=lambda part: part[2] * part[3])
+    return largest if largest[2] > 0 and largest[3] > 0 else None

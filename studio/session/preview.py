@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.searched import Searched
-from studio.core.geometry import clip_to_slide
+from studio.core.geometry import clip_to_slide, largest_outside
 from studio.core.jobs import Job, JobState
 from studio.core.worker import Worker
 from studio.document import Overlay
@@ -152,6 +153,18 @@ class PreviewSession(ModelSession):
         return not _covers(shown.rect_slide, clip_to_slide(self.document.view.rect_slide, slide.size))
 
     @property
+    def preview_offer(self) -> Rect | None:
+        """The part of the view, in slide pixels, that a preview is offered for as the one on screen doesn't reach it.
+
+        None while one is under way or follows the view by itself, and where the view is too large for any.
+        """
+        shown, slide = self.live.shown, self.document.slide
+        if shown is None or slide is None or not self.preview_elsewhere or self.previewing or self.auto_preview.on:
+            return None
+        view = clip_to_slide(self.document.view.rect_slide, slide.size)
+        return None if view is None or self._view_mpx > PREVIEW_MAX_MPX else largest_outside(view, shown.rect_slide)
+
+    @property
     def preview_outdated(self) -> bool:
         """Whether the cells on screen are a preview with other parameters than the panel's."""
         return self.live.shown is not None and not self.live.fits(self.document.params)
@@ -175,14 +188,19 @@ class PreviewSession(ModelSession):
     @property
     def auto_too_large(self) -> bool:
         """Whether the view is too large for a preview that nobody asked for, or its model unknown."""
+        return self._view_mpx > AUTO_MAX_MPX
+
+    @property
+    def _view_mpx(self) -> float:
+        """Working megapixels of the view: none off the slide, infinitely many where the model isn't known."""
         slide = self.document.slide
         rect = None if slide is None else clip_to_slide(self.document.view.rect_slide, slide.size)
         if slide is None or slide.mpp is None or rect is None:
-            return False
+            return 0.0
         try:
-            return self._size_mpx(slide, self.document.params, rect) > AUTO_MAX_MPX
+            return self._size_mpx(slide, self.document.params, rect)
         except ModelError:
-            return True
+            return math.inf
 
     def auto_done(self) -> bool:
         """Whether the preview on screen is of what is in view, with the panel's parameters."""

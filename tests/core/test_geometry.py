@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio.core.geometry import cell_range, clip_to_slide, overlap, working_shape
+from studio.core.geometry import cell_range, clip_to_slide, largest_outside, overlap, working_shape
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,13 @@ def test_working_shape_is_rows_by_columns_and_never_empty() -> None:
 def test_clip_to_slide() -> None:
     assert clip_to_slide((-10, -10, 50, 50), (30, 100)) == (0, 0, 30, 40)
     assert clip_to_slide((40, 0, 10, 10), (30, 100)) is None
+
+
+@pytest.mark.parametrize(
+    ("hole", "outside"),
+    [((0, 0, 10, 8), None), ((-9, -9, 99, 99), None), ((3, 0, 20, 20), (0, 0, 3, 8)), ((-5, 0, 12, 8), (7, 0, 3, 8)),
+     ((0, 3, 10, 9), (0, 0, 10, 3)), ((0, -9, 10, 12), (0, 3, 10, 5)), ((30, 30, 5, 5), (0, 0, 10, 8)),
+     ((-30, 2, 5, 5), (0, 0, 10, 8)), ((1, 1, 3, 3), (4, 0, 6, 8))],
+)  # fmt: skip
+def test_the_largest_part_outside(hole: tuple[float, ...], outside: tuple[float, ...] | None) -> None:
+    assert largest_outside((0, 0, 10, 8), hole) == outside  # type: ignore[arg-type]

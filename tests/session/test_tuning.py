@@ -363,8 +363,19 @@ def test_the_view_has_left_the_preview(opened: Bench) -> None:
     assert not session.preview_elsewhere
     look(opened, 1000, 1000, scale=0.5)
     assert not session.preview_elsewhere
+    assert session.preview_offer is None
     look(opened, 1200, 1000)
     assert session.preview_elsewhere
+    assert session.preview_offer == (1200, 850, 200, 300)
+    session.auto_preview.on = True
+    assert session.preview_offer is None
+    session.auto_preview.on = False
+    session.set_params(diam_um=0.3)
+    assert session.preview_offer is None
+    session.set_params(diam_um=10.0)
+    assert session.preview_offer is not None
+    session.preview()
+    assert session.preview_offer is None
 
 
 def settle(bench: Bench, hand: Hand) -> None:
