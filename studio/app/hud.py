@@ -194,7 +194,7 @@ class Hud:
             button = px(84)
             inner = width - button - 3 * px(12)
             title = job.message or job.title
-            ui.paint.text_in((left + px(12), top + px(7), inner, px(20)), title, theme.text)
+            ui.paint.text_in((left + px(12), top + px(7), inner, px(20)), title, theme.text, middle=True)
             gui.chrome.move_to(left + px(12), top + px(31))
             ui.bar(job_fraction(job), inner)
             words = (left + px(12), top + px(38), inner, px(18))

@@ -97,14 +97,18 @@ class Painter:
             self._list.add_text(round(at[0]), round(at[1]), self._state.color(color), text)
 
     def text_in(
-        self, rect: Rect, text: str, color: Color, *, font: Any = None, align: float = 0.0, elide: bool = True
-    ) -> None:
-        """One line in the middle of a rectangle's height; `align` 0 left, 0.5 centre, 1 right."""
+        self, rect: Rect, text: str, color: Color, *, font: Any = None, align: float = 0.0, elide: bool = True,
+        middle: bool = False,
+    ) -> None:  # fmt: skip
+        """One line in the middle of a rectangle's height; `align` 0 left, 0.5 centre, 1 right.
+
+        One that is too long ends in an ellipsis, or has it in its `middle`.
+        """
         left, top, width, height = rect
         font = font or self._state.fonts.text
         with scopes.font(font):
             if elide:
-                text = elided(text, width)
+                text = elided(text, width, middle=middle)
             text_width, text_height = imgui.calc_text_size(text)
         self.text((left + (width - text_width) * align, top + (height - text_height) / 2), text, color, font)
 

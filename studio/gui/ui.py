@@ -94,7 +94,7 @@ class Ui(Charts, Tables, Pictures, Buttons, Sliders, Menus):
         width = room - (side + state.px(10) if cancel else 0)
         imgui.dummy(width, state.px(JOB_HEIGHT))
         small = state.fonts.small
-        self._paint.text_in((left, top, width, state.px(18)), message, theme.text, font=small)
+        self._paint.text_in((left, top, width, state.px(18)), message, theme.text, font=small, middle=True)
         self._paint.text_in((left, top + state.px(30), width, state.px(18)), text, theme.dim, font=small)
         self._paint_bar((left, top + state.px(21), width, state.px(BAR_HEIGHT)), fraction)
         if not cancel:
@@ -153,6 +153,17 @@ class Ui(Charts, Tables, Pictures, Buttons, Sliders, Menus):
     def spacing(self, height: float = 4) -> None:
         """Some air."""
         imgui.dummy(1, self._state.px(height))
+
+    @contextmanager
+    def at_least(self, height: float) -> Iterator[None]:
+        """Keep so much room for what is drawn inside, however little that is: what follows stays where it is."""
+        spacing = imgui.get_style().item_spacing[1]
+        _, top = imgui.get_cursor_screen_pos()
+        yield
+        _, below = imgui.get_cursor_screen_pos()
+        left_over = top + self._state.px(height) + spacing - below
+        if left_over > 0:
+            imgui.dummy(1, max(0.0, left_over - spacing))
 
     def same_line(self, gap: float = 8) -> None:
         """Put the next control beside the last one."""

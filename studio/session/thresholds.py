@@ -49,7 +49,7 @@ class Times:
     network_ms: float | None = None
     """The network's share of the last preview."""
     live_ms: float | None = None
-    """From a change of a threshold to its cells on the slide."""
+    """From a change of a threshold to its cells on the slide; None while the preview on screen had none."""
     live_count: int = 0
     """How many changes have been followed."""
     tiles: int = 0
@@ -135,6 +135,8 @@ class LiveThresholds:
     def made(self, shown: Shown) -> None:
         """A preview has come to the screen."""
         self._shown, self._failed, self._ready, self._moved_s = shown, None, False, -math.inf
+        # It was of other cells.
+        self.times.live_ms = None
         self._flows_of = None if shown.overlay.params is None else shown.overlay.params.cellprob_threshold
 
     def stop(self) -> None:

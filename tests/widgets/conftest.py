@@ -166,6 +166,10 @@ class FakeUi:
     def same_line(self, gap=8) -> None: ...
 
     @contextmanager
+    def at_least(self, height) -> Iterator[None]:
+        yield
+
+    @contextmanager
     def labels(self, width) -> Iterator[None]:
         yield
 

@@ -39,9 +39,9 @@ def draw(ctx: Context) -> None:
     for item in items:
         if item.error:
             ui.text(item.error, dim=True)
-    job_row(ctx, "Batch", None)
     with ui.grid(2):
         _buttons(ctx)
+    job_row(ctx, "Batch", None)
 
 
 def _buttons(ctx: Context) -> None:

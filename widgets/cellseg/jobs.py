@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from studio.session.text import duration_text, job_fraction, job_text
@@ -11,12 +12,31 @@ if TYPE_CHECKING:
 
 CANCEL_TIP = "Stop. What a whole-slide run has done is kept: press Resume to go on with it."
 
+PLACE_HEIGHT = 48
+"""Room of one job."""
 
-def job_row(ctx: Context, title: str, cancel_label: str | None) -> None:
-    """Progress of the active job of a title, with a button to stop it."""
+
+def job_place(
+    ctx: Context, rows: Sequence[tuple[str, str | None]], idle: Sequence[str], height: float = PLACE_HEIGHT
+) -> None:
+    """Progress of jobs by their titles, each with what its button to stop it is called.
+
+    Their room is kept while there are none, and says what is `idle`: nothing below moves when a job begins or ends.
+    """
+    with ctx.ui.at_least(height):
+        shown = [job_row(ctx, title, cancel) for title, cancel in rows]
+        counts = ctx.actions.run_counts
+        if counts is not None and counts.cells and any(title == "Segment" for title, _ in rows):
+            ctx.ui.text(counts.text, dim=True)
+        for line in () if any(shown) else idle:
+            ctx.ui.text(line, dim=True)
+
+
+def job_row(ctx: Context, title: str, cancel_label: str | None) -> bool:
+    """Progress of the active job of a title, with a button to stop it. Whether there is one."""
     job = next((job for job in ctx.actions.active_jobs if job.title == title), None)
     if job is None:
-        return
+        return False
     asked = job.cancel_asked
     tip = f"Stopping; takes {duration_text(10)} at most." if asked else CANCEL_TIP
     if ctx.ui.job_row(
@@ -28,3 +48,4 @@ def job_row(ctx: Context, title: str, cancel_label: str | None) -> None:
         tooltip=tip,
     ):
         ctx.actions.cancel(job)
+    return True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from studio.session.text import model_title
+from studio.session.text import cells_text, model_title
 
-from .jobs import job_row
+from .jobs import job_place
 from .sizes import draw_evidence, draw_tools
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ def _model(ctx: Context) -> None:
     for info in models:
         if info.name == chosen and info.description:
             ctx.ui.text(info.description, dim=True)
-    job_row(ctx, "Download", "Cancel download")
 
 
 def _diameter(ctx: Context) -> None:
@@ -88,6 +87,23 @@ def _preview(ctx: Context) -> None:
         why = session.why_not_preview_roi()
         if ui.button("Preview ROI", enabled=why is None, tooltip=why or TIPS["Preview ROI"]):
             session.preview_roi()
-    job_row(ctx, "Preview", "Cancel preview" if session.segmenting else "Cancel")
+    rows = (
+        ("Download", "Cancel download"),
+        ("Sample slide", "Cancel sampling"),
+        ("Preview", "Cancel preview" if session.segmenting else "Cancel"),
+    )
+    job_place(ctx, rows, [_state(ctx)])
+
+
+def _state(ctx: Context) -> str:
+    """What there is to say while nothing is under way."""
+    session, overlay = ctx.actions, ctx.document.overlay
     if session.auto_preview.on and session.auto_too_large:
-        ui.text("Zoom in for auto-preview: so large a view is segmented when you press Preview.", dim=True)
+        return "Zoom in for auto-preview: so large a view is segmented when you press Preview."
+    if session.preview_outdated:
+        return "The cells on screen were found with another model, diameter or channel."
+    if session.preview_elsewhere:
+        return "Part of what is in view hasn't been segmented."
+    if session.live.shown is not None and overlay is not None:
+        return f"{cells_text(overlay.source.cells)} in this preview."
+    return "Preview segments what is in view. The whole slide gets the same cells there."

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .jobs import job_row
-
 if TYPE_CHECKING:
     from studio.gui.panel import Context
 
@@ -28,7 +26,6 @@ def draw_tools(ctx: Context) -> None:
         why = diameters.why_not_sample()
         if ui.button("Sample slide", enabled=why is None, tooltip=why or TIPS["Sample slide"]):
             diameters.sample_slide()
-    job_row(ctx, "Sample slide", "Cancel sampling")
 
 
 def draw_evidence(ctx: Context) -> None:

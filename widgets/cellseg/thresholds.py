@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studio.cellseg.params import SegmentParams
+from studio.session.text import cells_text
 
 if TYPE_CHECKING:
     from studio.gui.panel import Context
@@ -18,6 +19,9 @@ TIPS = {
     "(17 with Cellpose's nuclei); 15 is usual.",
 }
 LIVE_TIP = "Acts at once on the cells of a preview."
+
+STATE_HEIGHT = 34
+"""Two lines, so that nothing moves when a long text takes the place of a short one."""
 
 
 def draw(ctx: Context) -> None:
@@ -50,13 +54,14 @@ def draw(ctx: Context) -> None:
 def _state(ctx: Context) -> None:
     """Whether the cells on screen are those of the sliders."""
     session, overlay = ctx.actions, ctx.document.overlay
+    text = "Make a preview: its cells then follow these sliders."
     if session.previewing:
-        ctx.ui.text("Segmenting…", dim=True)
+        text = "Segmenting…"
     elif session.live.ready and overlay is not None:
         ms = session.live.times.live_ms
         took = "" if ms is None else f", the last change took {ms / 1000:.2f} s"
-        ctx.ui.text(f"{overlay.source.cells:,} cells{took}", dim=True)
+        text = f"{cells_text(overlay.source.cells)}{took}"
     elif session.preview_outdated:
-        ctx.ui.text("The preview has another model, diameter or channel: make it again to tune it.", dim=True)
-    else:
-        ctx.ui.text("Make a preview: its cells then follow these sliders.", dim=True)
+        text = "The preview has another model, diameter or channel: make it again to tune it."
+    with ctx.ui.at_least(STATE_HEIGHT):
+        ctx.ui.text(text, dim=True)

@@ -8,7 +8,7 @@ from studio.gui.control import Entry
 from studio.session.leftovers import text_of
 from studio.session.text import bytes_text
 
-from .jobs import job_row
+from .jobs import PLACE_HEIGHT, job_place
 
 if TYPE_CHECKING:
     from studio.gui.panel import Context
@@ -35,6 +35,18 @@ TIPS = {
 
 LEFTOVERS_MAX = 5
 
+ROWS = (
+    ("Segment", "Cancel"),
+    ("Estimate", "Stop estimating"),
+    ("Apply thresholds", "Stop applying"),
+    ("Export", "Cancel export"),
+)
+"""Jobs of this section, and what the buttons are called that stop them."""
+
+IDLE = "Estimate says what a run would take, before you begin one."
+COUNT_HEIGHT = 18
+"""Of the line that counts a run's cells."""
+
 
 def draw(ctx: Context) -> None:
     """The section Whole-slide segmentation."""
@@ -43,7 +55,6 @@ def draw(ctx: Context) -> None:
     with ctx.ui.grid(2):
         _export(ctx)
     _state(ctx)
-    job_row(ctx, "Export", "Cancel export")
 
 
 def _options(ctx: Context) -> None:
@@ -87,21 +98,17 @@ def _run(ctx: Context) -> None:
 
 def _state(ctx: Context) -> None:
     """The run under way, an unfinished one, or what one would take."""
-    ui, session = ctx.ui, ctx.actions
-    job_row(ctx, "Segment", "Cancel")
-    if session.run_counts is not None and session.run_counts.cells:
-        ui.text(session.run_counts.text, dim=True)
-    run = session.unfinished
+    ui, session, run = ctx.ui, ctx.actions, ctx.actions.unfinished
+    idle = list(session.estimating.lines())
     if run is not None and not session.segmenting:
         done = f"{run.blocks_done} of {run.blocks} blocks" if run.blocks else f"{run.blocks_done} blocks"
         where = "" if run.rois is None else ", regions only"
-        ui.text(f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:g} µm{where}).", dim=True)
-        if ui.button("Discard unfinished run", width=-1.0, tooltip=TIPS["Discard unfinished run"]):
-            session.discard_unfinished()
+        idle = [f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:g} µm{where}).", *idle]
+    job_place(ctx, ROWS, idle or [IDLE], PLACE_HEIGHT + COUNT_HEIGHT)
+    waits = run is not None and not session.segmenting
+    if waits and ui.button("Discard unfinished run", width=-1.0, tooltip=TIPS["Discard unfinished run"]):
+        session.discard_unfinished()
     _thresholds(ctx)
-    job_row(ctx, "Estimate", "Stop estimating")
-    for line in session.estimating.lines():
-        ui.text(line, dim=True)
     _leftovers(ctx)
 
 
@@ -133,7 +140,6 @@ def _thresholds(ctx: Context) -> None:
         tip = why or TIPS["Apply thresholds"]
         if ctx.ui.button("Apply thresholds", enabled=why is None, width=-1.0, tooltip=tip):
             reflowing.start()
-        job_row(ctx, "Apply thresholds", "Stop applying")
 
 
 def _export(ctx: Context) -> None:
