@@ -146,16 +146,22 @@ def segment_block(
     return choose_cells(members, members.labels, piece, params, where)
 
 
-def find_members(piece: FlowPiece, core: Rect, bounds: Rect, halo: int, paths: Paths) -> Members | HaloTooSmall:
-    """The first half of `segment_block`: all that the thresholds of whole cells don't touch."""
+def find_members(
+    piece: FlowPiece, core: Rect, bounds: Rect, halo: int, paths: Paths, room: NDArray[np.int32] | None = None
+) -> Members | HaloTooSmall:
+    """The first half of `segment_block`: all that the thresholds of whole cells don't touch.
+
+    With `room`, (3, H, W), nothing large is allocated, and the labels lie in its last part.
+    """
     rect = piece.rect
     shape = (rect.rows, rect.cols)
     start, end_y, end_x = paths
-    counts = dynamics.histogram(shape, end_y, end_x)
+    rooms = (None, None, None) if room is None else room
+    counts = dynamics.histogram(shape, end_y, end_x, rooms[0])
     # Sorted by the array's rows and columns, which differ from the slide's by a constant: the slide's order.
     sinks = dynamics.find_sinks(counts)
-    owner = dynamics.grow_sinks(counts, sinks)
-    labels = dynamics.label_pixels(shape, start, end_y, end_x, owner)
+    owner = dynamics.grow_sinks(counts, sinks, rooms[1])
+    labels = dynamics.label_pixels(shape, start, end_y, end_x, owner, rooms[2])
     # What the rest needs is the most that a block takes (`plan.piece_bytes`).
     del counts, owner
     table = cells.measure(labels, sinks)

@@ -19,6 +19,9 @@ GROW_MIN = 2
 GROW_STEPS = 5
 """How far a sink grows, in pixels (Cellpose: an 11 x 11 window)."""
 
+NEVER = 2**30
+"""More steps than anybody takes."""
+
 ESCAPED = np.int32(-(2**31))
 """End row of a pixel whose path left the array, so that nothing is known about it."""
 
@@ -65,7 +68,9 @@ def follow(
         for x in range(width):
             if inside[y, x]:
                 start[n] = y * width + x
-                end_y[n], end_x[n], _, _, _ = path(flow, None, limit, y, x, niter, low_y, low_x, high_y, high_x, interp)
+                end_y[n], end_x[n], _, _, _, _ = path(
+                    flow, None, limit, y, x, niter, low_y, low_x, high_y, high_x, interp
+                )
                 n += 1
     return start, end_y, end_x
 
@@ -91,8 +96,8 @@ def path(  # type: ignore[no-untyped-def]
 
     Returns:
         end row and column (or ESCAPED); the highest logit of the background and the lowest of the foreground that
-        the flow was sampled at; the number of steps from which on more of them would change nothing, or minus
-        `niter` where there is none yet.
+        the flow was sampled at; `settled` and `every`, such that with a number of steps that is larger than
+        `settled` by a multiple of `every`, or the same, the path ends there as well.
     """
     height, width = flow.shape[0], flow.shape[1]
     least_y, least_x = np.float32(low_y - y), np.float32(low_x - x)
@@ -103,13 +108,13 @@ def path(  # type: ignore[no-untyped-def]
     above = below = np.float32(0.0)
     if logit is not None:
         above, below = np.float32(-np.inf), logit[y, x]
-    settled = -niter
+    settled, every = niter, NEVER
     for step in range(niter):
         floor_y, floor_x = np.floor(dy), np.floor(dx)
         y0, x0 = y + int(floor_y), x + int(floor_x)
         y1, x1 = (min(y0 + 1, high_y), min(x0 + 1, high_x)) if interp else (y0, x0)
         if y0 < 0 or x0 < 0 or y1 >= height or x1 >= width:
-            return ESCAPED, ESCAPED, above, below, step + 1
+            return ESCAPED, ESCAPED, above, below, step + 1, 1
         if logit is not None:
             for v, u in ((y0, x0), (y0, x1), (y1, x0), (y1, x1)):
                 here = logit[v, u]
@@ -125,27 +130,38 @@ def path(  # type: ignore[no-untyped-def]
         new_y = min(most_y, max(least_y, dy + step_y))
         new_x = min(most_x, max(least_x, dx + step_x))
         if new_y == dy and new_x == dx:
-            settled = step + 1
+            settled, every = step + 1, 1
             break
         if new_y == before_y and new_x == before_x:
-            if np.floor(new_y) == np.floor(dy) and np.floor(new_x) == np.floor(dx):
-                settled = step + 1
             # Back and forth between two points for ever: where it stands at the end is a matter of parity.
-            if (niter - 1 - step) % 2 == 0:
+            odd = (niter - 1 - step) % 2
+            same = np.floor(new_y) == np.floor(dy) and np.floor(new_x) == np.floor(dx)
+            settled, every = step + 1 + odd, 1 if same else 2
+            if not odd:
                 dy, dx = new_y, new_x
             break
         before_y, before_x = dy, dx
         dy, dx = new_y, new_x
     end_y, end_x = y + int(np.floor(dy)), x + int(np.floor(dx))
     if end_y < 0 or end_x < 0 or end_y >= height or end_x >= width:
-        return ESCAPED, ESCAPED, above, below, settled
-    return np.int32(end_y), np.int32(end_x), above, below, settled
+        return ESCAPED, ESCAPED, above, below, settled, every
+    return np.int32(end_y), np.int32(end_x), above, below, settled, every
 
 
 @njit(cache=True, nogil=True)
-def histogram(shape: tuple[int, int], end_y: NDArray[np.int32], end_x: NDArray[np.int32]) -> NDArray[np.int32]:
-    """How many paths end in each pixel; (H, W) int32."""
-    counts = np.zeros(shape, np.int32)
+def _blank(shape, room):  # type: ignore[no-untyped-def]
+    if room is None:
+        return np.zeros(shape, np.int32)
+    room[:] = 0
+    return room
+
+
+@njit(cache=True, nogil=True)
+def histogram(
+    shape: tuple[int, int], end_y: NDArray[np.int32], end_x: NDArray[np.int32], room: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
+    """How many paths end in each pixel; (H, W) int32, in `room` where there is some."""
+    counts: NDArray[np.int32] = _blank(shape, room)
     for n in range(end_y.size):
         if end_y[n] != ESCAPED:
             counts[end_y[n], end_x[n]] += 1
@@ -181,14 +197,16 @@ def find_sinks(counts: NDArray[np.int32]) -> NDArray[np.int32]:
 
 
 @njit(cache=True, nogil=True)
-def grow_sinks(counts: NDArray[np.int32], sinks: NDArray[np.int32]) -> NDArray[np.int32]:
+def grow_sinks(
+    counts: NDArray[np.int32], sinks: NDArray[np.int32], room: NDArray[np.int32] | None = None
+) -> NDArray[np.int32]:
     """Each sink with the bins it grows over; where two meet, the later (stronger) has it.
 
     Returns:
-        (H, W) int32: 1 + index of the sink, or 0.
+        (H, W) int32: 1 + index of the sink, or 0; in `room` where there is some.
     """
     height, width = counts.shape
-    owner = np.zeros((height, width), np.int32)
+    owner: NDArray[np.int32] = _blank(counts.shape, room)
     side = 2 * GROW_STEPS + 1
     reached = np.zeros((side, side), np.bool_)
     edge_y = np.empty(side * side, np.int32)
@@ -222,10 +240,12 @@ def label_pixels(
     end_y: NDArray[np.int32],
     end_x: NDArray[np.int32],
     owner: NDArray[np.int32],
+    room: NDArray[np.int32] | None = None,
 ) -> NDArray[np.int32]:
-    """Give every pixel the sink it ends in; (H, W) int32, 0 = none."""
-    labels = np.zeros(shape[0] * shape[1], np.int32)
+    """Give every pixel the sink it ends in; (H, W) int32, 0 = none; in `room` where there is some."""
+    labels: NDArray[np.int32] = _blank(shape, room)
+    flat = labels.ravel()
     for n in range(start.size):
         if end_y[n] != ESCAPED:
-            labels[start[n]] = owner[end_y[n], end_x[n]]
-    return labels.reshape(shape)
+            flat[start[n]] = owner[end_y[n], end_x[n]]
+    return labels

@@ -6,23 +6,38 @@ The view is one block here, and paths that a threshold doesn't concern stay
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from studio.cellseg.blockdata import LOGITS, keep_block
-from studio.cellseg.blocks import FIRST_HALO, FlowPiece, HaloTooSmall, Paths, follow_piece, segment_block
+from studio.cellseg.blocks import (
+    FIRST_HALO,
+    BlockCells,
+    FlowPiece,
+    HaloTooSmall,
+    Members,
+    choose_cells,
+    find_members,
+    follow_piece,
+)
 from studio.cellseg.flowfield import TileStore, add_up, split
 from studio.cellseg.lattice import Rect
 from studio.cellseg.merge import merge_parts
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.plan import Plan
 from studio.cellseg.preview import Preview
-from studio.cellseg.retrace import KnownPaths
+from studio.cellseg.retrace import BANDS, KnownPaths, side_by_side
 
 MOST_PX = 16_000_000
-"""Largest field that is kept, halo included, in working pixels: 28 bytes each, and 13 more while cells are found."""
+"""Largest field that is kept, halo included, in working pixels: 41 bytes each and 13 more while cells are found, and
+`retrace.MOST_BYTES`."""
+
+READY_FOR = tuple(0.25 * step for step in range(-24, 25))
+"""Cell probability thresholds whose paths are followed ahead; 19 in 20 paths of those between are among them."""
 
 FLOW_UNITS = 5.0
 """Times unit length that the network's flow has; see `flowfield.split`."""
@@ -38,35 +53,67 @@ class Field:
     total: NDArray[np.float32]
     """(rows, columns, 3) on `rect`, of `add_up`; off the plan's field the logit is minus infinity."""
     _known: KnownPaths | None = None
-    _known_niter: int = 0
-    _last: tuple[tuple[float, int], FlowPiece, Paths] | None = None
-    """The threshold and the steps of the last time, and what came of them."""
+    _piece: FlowPiece | None = None
+    """With the threshold of the last time."""
+    _members: Members | HaloTooSmall | None = None
+    """What came of it, its number of steps, and whether they were interpolated."""
+    _members_of: tuple[float, int, bool] | None = None
+    _room: NDArray[np.int32] | None = None
+    """(3, rows, columns): the first is used again for the labels in which cells are chosen."""
     _flows: tuple[NDArray[np.bool_], NDArray[np.float16]] | None = None
     """Foreground of the region when flows were wanted last, and they."""
 
-    def piece_with_paths(self, params: SegmentParams, bounds: Rect, threads: int) -> tuple[FlowPiece, Paths]:
-        """The field's foreground and where its pixels end."""
+    def members(self, params: SegmentParams, bounds: Rect, threads: int) -> tuple[FlowPiece, Members | HaloTooSmall]:
+        """The field's foreground, and all that lies around its sinks."""
         threshold, niter = params.cellprob_threshold, params.niter
-        if not params.interp:
-            # Seldom wanted; what is known of paths is of interpolated ones.
-            piece = split(self.total, self.rect, threshold)
-            return piece, follow_piece(piece, bounds, niter, interp=False)
-        if self._last is None or self._last[0] != (threshold, niter):
-            if self._known is None or self._known_niter != niter:
-                self._known, self._known_niter = KnownPaths.none((self.rect.rows, self.rect.cols)), niter
-            piece = (
-                split(self.total, self.rect, threshold) if self._last is None else self._moved(self._last[1], threshold)
-            )
-            self._last = (threshold, niter), piece, self._known.follow(piece, threshold, niter, bounds, threads)
-        return self._last[1:]
+        members_of = (threshold, niter, params.interp)
+        if self._piece is None:
+            self._piece = split(self.total, self.rect, threshold)
+        elif self._members_of is None or self._members_of[0] != threshold:
+            self._members_of = None
+            _move(self._piece, self.total, threshold, threads)
+        if self._members is None or self._members_of != members_of:
+            self._members = None
+            if params.interp:
+                self._known = self._known or KnownPaths((self.rect.rows, self.rect.cols))
+                paths = self._known.follow(self._piece, threshold, niter, bounds, threads)
+            else:
+                # Seldom wanted; what is known of paths is of interpolated ones.
+                paths = follow_piece(self._piece, bounds, niter, interp=False)
+            if self._room is None:
+                self._room = np.empty((3, self.rect.rows, self.rect.cols), np.int32)
+            self._members = find_members(self._piece, self.region, bounds, self.halo, paths, self._room)
+            self._members_of = members_of
+        return self._piece, self._members
 
-    def _moved(self, piece: FlowPiece, threshold: float) -> FlowPiece:
-        """The last piece with another threshold; its arrays are used up."""
-        inside = piece.logit > np.float32(threshold)
-        rows, cols = np.nonzero(inside != piece.inside)
-        network = self.total[rows, cols, :2] / np.float32(FLOW_UNITS)
-        piece.flow[rows, cols] = np.where(inside[rows, cols, None], network, np.float32(0))
-        return FlowPiece(piece.rect, piece.flow, inside, piece.logit)
+    def get_ready(self, params: SegmentParams, bounds: Rect, threads: int, poll: Callable[[], None]) -> None:
+        """Follow the paths of other thresholds as well, the nearest first, so that a jump to one finds most known.
+
+        `poll` is called now and then, and may raise to end it.
+        """
+        piece, _ = self.members(params, bounds, threads)
+        if not params.interp or self._known is None:
+            return
+        own = params.cellprob_threshold
+        try:
+            for threshold in sorted(READY_FOR, key=lambda each: abs(each - own)):
+                if self._known.full:
+                    break
+                poll()
+                _move(piece, self.total, threshold, threads)
+                self._known.follow(piece, threshold, params.niter, bounds, threads)
+        finally:
+            _move(piece, self.total, own, threads)
+
+    def cells(self, plan: Plan, threads: int) -> tuple[FlowPiece, BlockCells | HaloTooSmall]:
+        """The field's foreground, and the cells of the region."""
+        piece, members = self.members(plan.params, plan.grid.bounds, threads)
+        if isinstance(members, HaloTooSmall):
+            return piece, members
+        assert self._room is not None
+        labels = self._room[0]
+        np.copyto(labels, members.labels)
+        return piece, choose_cells(members, labels, piece, plan.params, plan.where, threads)
 
     def flows(self, piece: FlowPiece) -> NDArray[np.float16]:
         """Flows of the region as `keep_block` samples them without downscale; only what changed is sampled anew."""
@@ -79,7 +126,7 @@ class Field:
         changed = np.nonzero(before != inside)
         flows[(*changed, slice(2))] = flow[changed]
         flows[(*changed, 2)] = np.where(inside[changed], np.clip(logit[changed], *LOGITS), 0)
-        self._flows = inside, flows
+        self._flows = inside.copy(), flows
         return flows
 
 
@@ -109,9 +156,7 @@ def retune(field: Field, plan: Plan, threads: int, *, flows: bool = True) -> Pre
 
     Without `flows` those of the outcome are empty.
     """
-    params, bounds = plan.params, plan.grid.bounds
-    piece, paths = field.piece_with_paths(params, bounds, threads)
-    found = segment_block(piece, field.region, bounds, params, field.halo, plan.where, paths)
+    piece, found = field.cells(plan, threads)
     if isinstance(found, HaloTooSmall):
         return found
     whole = plan.grid.downscale == 1
@@ -121,3 +166,24 @@ def retune(field: Field, plan: Plan, threads: int, *, flows: bool = True) -> Pre
     nothing = np.zeros((0, 0, 3), np.float16)
     # The one block's own numbers are those of all cells.
     return Preview(plan, block.labels.view(np.uint32), nothing if kept is None else kept, cells)
+
+
+def _move(piece: FlowPiece, total: NDArray[np.float32], threshold: float, threads: int) -> None:
+    """Give a piece of `split` another threshold, in place."""
+    cuts = np.linspace(0, piece.rect.rows, BANDS + 1).astype(int).tolist()
+
+    def band(n: int) -> None:
+        _move_rows(piece.flow, piece.inside, piece.logit, total, np.float32(threshold), cuts[n], cuts[n + 1])
+
+    side_by_side(band, range(BANDS), threads)
+
+
+@njit(cache=True, nogil=True, boundscheck=False)
+def _move_rows(flow, inside, logit, total, threshold, first, stop):  # type: ignore[no-untyped-def]
+    for y in range(first, stop):
+        for x in range(logit.shape[1]):
+            now = logit[y, x] > threshold
+            if now != inside[y, x]:
+                inside[y, x] = now
+                for c in range(2):
+                    flow[y, x, c] = total[y, x, c] / np.float32(FLOW_UNITS) if now else np.float32(0.0)

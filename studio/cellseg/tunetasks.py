@@ -97,7 +97,8 @@ def view_task(
         rois: only cells inside of these.
         stream: whether blocks are handed over one by one.
         flows: whether the flows are wanted.
-        ahead: whether the network should see to what lower thresholds may want of the view's surroundings.
+        ahead: whether to get ready for other thresholds: the network for what they may want of the view's
+            surroundings, the paths of pixels for all that they may be.
 
     Returns:
         labels (H, W) uint32, flows (H, W, 3) float16 or None, geometry (`MaskGeometry`'s fields), centroids (N, 2)
@@ -123,6 +124,8 @@ def view_task(
             if ahead:
                 _look_ahead(plan, network, kept, progress, times)
             found = _retuned(plan, network, kept, progress, times, flows=flows)
+            if ahead and kept.field is not None:
+                kept.field.get_ready(plan.params, plan.grid.bounds, _threads(plan), lambda: progress.advance(0))
     return {
         "labels": found.labels,
         "flows": found.flows if flows else None,
@@ -155,7 +158,7 @@ def _retuned(
     plan: Plan, network: Network, kept: _Kept, progress: Progress, times: StageTimes, *, flows: bool
 ) -> Preview:
     """The view at once, on the field that is kept; where that doesn't reach far enough the network does the rest."""
-    threads = plan.params.workers or owned_cores()
+    threads = _threads(plan)
     halo = kept.halo if fits(plan, kept.halo) else FIRST_HALO
     while True:
         progress.advance(0)
@@ -188,6 +191,10 @@ def _stream_px(plan: Plan) -> int:
     """Side of a streamed view's blocks."""
     side = math.sqrt(plan.region.rows * plan.region.cols / STREAM_BLOCKS)
     return int(min(SIDES_PX[1], max(SIDES_PX[0], -(-side // 16) * 16)))
+
+
+def _threads(plan: Plan) -> int:
+    return plan.params.workers or owned_cores()
 
 
 def _longest(plan: Plan) -> int:
