@@ -64,6 +64,10 @@ def draw(ctx: Context) -> None:
             compare.let_go()
     if kept is not None:
         _sides(ctx, kept)
+    elif compare.why_not_keep() is None:
+        ui.text("Keep these cells as A and change something: what is found then is B.", dim=True)
+    else:
+        ui.text("Two results against each other: preview or segment first.", dim=True)
     _views(ctx)
     if kept is not None:
         _agreement(ctx)

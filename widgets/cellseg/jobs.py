@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from studio.session.text import duration_text, job_fraction, job_text
@@ -17,19 +17,22 @@ PLACE_HEIGHT = 48
 
 
 def job_place(
-    ctx: Context, rows: Sequence[tuple[str, str | None]], idle: Sequence[str], height: float = PLACE_HEIGHT
+    ctx: Context,
+    rows: Sequence[tuple[str, str | None]],
+    idle: Callable[[Context], None],
+    height: float = PLACE_HEIGHT,
 ) -> None:
     """Progress of jobs by their titles, each with what its button to stop it is called.
 
-    Their room is kept while there are none, and says what is `idle`: nothing below moves when a job begins or ends.
+    Their room is kept while there are none, and `idle` draws in it: nothing below moves when a job begins or ends.
     """
     with ctx.ui.at_least(height):
         shown = [job_row(ctx, title, cancel) for title, cancel in rows]
         counts = ctx.actions.run_counts
         if counts is not None and counts.cells and any(title == "Segment" for title, _ in rows):
             ctx.ui.text(counts.text, dim=True)
-        for line in () if any(shown) else idle:
-            ctx.ui.text(line, dim=True)
+        if not any(shown):
+            idle(ctx)
 
 
 def job_row(ctx: Context, title: str, cancel_label: str | None) -> bool:

@@ -92,7 +92,7 @@ def _preview(ctx: Context) -> None:
         ("Sample slide", "Cancel sampling"),
         ("Preview", "Cancel preview" if session.segmenting else "Cancel"),
     )
-    job_place(ctx, rows, [_state(ctx)])
+    job_place(ctx, rows, lambda ctx: ctx.ui.text(_state(ctx), dim=True))
 
 
 def _state(ctx: Context) -> str:

@@ -26,6 +26,6 @@ def draw(ctx: Context) -> None:
     origin = {
         "preview": "Preview of a region" if regions else "Preview of a view",
         "run": "Run over regions" if regions else "Whole-slide run",
-        LIVE: "Run under way",
+        LIVE: "Run under way" if ctx.actions.segmenting else "Unfinished run",
     }.get(overlay.origin, overlay.origin)
     ctx.ui.text(origin, dim=True)

@@ -35,6 +35,8 @@ def draw(ctx: Context) -> None:
         if ui.button("Clear pictures", enabled=shown, tooltip=tip, shown="Clear"):
             sweep.clear()
     job_row(ctx, "Sweep", "Cancel sweep")
+    if not sweep.variants:
+        ui.text("The middle of the view with several values, each a picture. Press the best.", dim=True)
     pictures = [variant for variant in sweep.variants if variant.picture is not None]
     for first in range(0, len(pictures), 2):
         pair = pictures[first : first + 2]

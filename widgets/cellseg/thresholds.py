@@ -20,9 +20,6 @@ TIPS = {
 }
 LIVE_TIP = "Acts at once on the cells of a preview."
 
-STATE_HEIGHT = 34
-"""Two lines, so that nothing moves when a long text takes the place of a short one."""
-
 
 def draw(ctx: Context) -> None:
     """The section Thresholds."""
@@ -54,7 +51,7 @@ def draw(ctx: Context) -> None:
 def _state(ctx: Context) -> None:
     """Whether the cells on screen are those of the sliders."""
     session, overlay = ctx.actions, ctx.document.overlay
-    text = "Make a preview: its cells then follow these sliders."
+    text = "These act at once on the cells of a preview."
     if session.previewing:
         text = "Segmenting…"
     elif session.live.ready and overlay is not None:
@@ -62,6 +59,6 @@ def _state(ctx: Context) -> None:
         took = "" if ms is None else f", the last change took {ms / 1000:.2f} s"
         text = f"{cells_text(overlay.source.cells)}{took}"
     elif session.preview_outdated:
-        text = "The preview has another model, diameter or channel: make it again to tune it."
-    with ctx.ui.at_least(STATE_HEIGHT):
-        ctx.ui.text(text, dim=True)
+        text = "Preview again: these act on its cells then."
+    # One line each, so that nothing below moves.
+    ctx.ui.text(text, dim=True)

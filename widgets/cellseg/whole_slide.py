@@ -52,9 +52,11 @@ def draw(ctx: Context) -> None:
     """The section Whole-slide segmentation."""
     _options(ctx)
     _run(ctx)
+    job_place(ctx, ROWS, _idle, PLACE_HEIGHT + COUNT_HEIGHT)
     with ctx.ui.grid(2):
         _export(ctx)
-    _state(ctx)
+    _thresholds(ctx)
+    _leftovers(ctx)
 
 
 def _options(ctx: Context) -> None:
@@ -96,20 +98,18 @@ def _run(ctx: Context) -> None:
                 session.pause()
 
 
-def _state(ctx: Context) -> None:
-    """The run under way, an unfinished one, or what one would take."""
+def _idle(ctx: Context) -> None:
+    """While nothing is under way: an unfinished run, what one would take, or how to know."""
     ui, session, run = ctx.ui, ctx.actions, ctx.actions.unfinished
-    idle = list(session.estimating.lines())
-    if run is not None and not session.segmenting:
+    lines = session.estimating.lines()
+    if run is not None:
         done = f"{run.blocks_done} of {run.blocks} blocks" if run.blocks else f"{run.blocks_done} blocks"
         where = "" if run.rois is None else ", regions only"
-        idle = [f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:g} µm{where}).", *idle]
-    job_place(ctx, ROWS, idle or [IDLE], PLACE_HEIGHT + COUNT_HEIGHT)
-    waits = run is not None and not session.segmenting
-    if waits and ui.button("Discard unfinished run", width=-1.0, tooltip=TIPS["Discard unfinished run"]):
-        session.discard_unfinished()
-    _thresholds(ctx)
-    _leftovers(ctx)
+        ui.text(f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:g} µm{where}).", dim=True)
+        if ui.button("Discard unfinished run", width=-1.0, tooltip=TIPS["Discard unfinished run"]):
+            session.discard_unfinished()
+    for line in lines if lines or run is not None else (IDLE,):
+        ui.text(line, dim=True)
 
 
 def _leftovers(ctx: Context) -> None:
