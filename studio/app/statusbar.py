@@ -159,11 +159,8 @@ class StatusBar:
         if overlay is None:
             return ""
         run = "whole slide" if overlay.searched is None else "regions"
-        origin = {
-            "preview": "preview",
-            "run": run,
-            "live": "run under way" if self._session.segmenting else "unfinished run",
-        }.get(overlay.origin)
+        live = "run under way" if self._session.segmenting else "unfinished run"
+        origin = {"preview": "preview", "run": run, "live": live}.get(overlay.origin)
         name = origin or (overlay.path.name if overlay.path is not None else overlay.origin)
         selected = self._session.selection.selected
         return f"{overlay.source.cells:,} cells, {name}" + (f"     {selected.text}" if selected is not None else "")

@@ -164,7 +164,7 @@ def test_advanced_controls_change_the_parameters(
 
 def test_thresholds_stand_open_and_change_the_parameters(ctx: Any, panel: CellSegPanel) -> None:
     ctx.draw(panel)
-    assert any("Make a preview" in text for text in ctx.ui.texts)
+    assert any("act at once on the cells of a preview" in text for text in ctx.ui.texts)
     wanted = {
         "Cell probability": ("cellprob_threshold", -1.5),
         "Flow error": ("flow_threshold", 0.8),

@@ -44,7 +44,7 @@ ROWS = (
 """Jobs of this section, and what the buttons are called that stop them."""
 
 IDLE = "Estimate says what a run would take, before you begin one."
-COUNT_HEIGHT = 18
+COUNT_HEIGHT = 21
 """Of the line that counts a run's cells."""
 
 
