@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,19 +104,19 @@ class _Bare:
 
 
 def _bare_forward(plan: Plan, network: Network, tiles: int) -> _Bare:
-    """The network alone on so many of the region's tiles, read beforehand."""
+    """The network alone on so many of the region's tiles, read beforehand; as many calls at once as it asks for."""
     wanted = plan.tiles_over(plan.region)
     step = max(1, len(wanted) // POOL_TILES)
     inputs = TileInputs(plan.slide, plan.grid.scale, plan.channel, plan.normalization, plan.lattice)
     pool = [inputs.read(tile) for tile in wanted[::step][:POOL_TILES]]
-    batches = [np.stack(pool[n : n + network.batch]) for n in range(0, len(pool), network.batch)]
+    size = network.batch if network.at_once == 1 else 1
+    batches = [np.stack(pool[n : n + size]) for n in range(0, len(pool), size)]
     network.forward(batches[0])
-    wall, cpu, done = time.perf_counter(), time.process_time(), 0
-    while done < tiles:
-        batch = batches[done // network.batch % len(batches)][: tiles - done]
-        network.forward(batch)
-        done += len(batch)
-    return _Bare(tiles, time.perf_counter() - wall, time.process_time() - cpu)
+    calls = [batches[done // size % len(batches)][: tiles - done] for done in range(0, tiles, size)]
+    with ThreadPoolExecutor(network.at_once) as callers:
+        wall, cpu = time.perf_counter(), time.process_time()
+        done = sum(callers.map(lambda batch: len(network.forward(batch)), calls))
+        return _Bare(done, time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def _report(plan: Plan, network: Network, outcome: Outcome, cpu_s: float, bare: _Bare, before: _Bare) -> dict[str, Any]:

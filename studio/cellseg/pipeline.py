@@ -1,7 +1,7 @@
 """Blocks through the stages: read and resample ▸ network ▸ dynamics ▸ (caller) write.
 
-One thread plans and one runs the network; small pools read the slide and find the cells. Queues between
-them are bounded by the number of blocks under way. The caller takes finished blocks in its own thread.
+One thread plans and one or a few run the network; small pools read the slide and find the cells. Queues
+between them are bounded by the number of blocks under way. The caller takes finished blocks in its own thread.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class StageTimes:
     cpu_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _inside: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -56,6 +57,23 @@ class StageTimes:
         finally:
             with self._lock:
                 self.wall_s[stage] += time.perf_counter() - wall
+                self.cpu_s[stage] += time.thread_time() - cpu
+                self.counts[stage] += 1
+
+    @contextmanager
+    def measure_once(self, stage: str) -> Iterator[None]:
+        """The same, but wall time in which several threads are inside counts once."""
+        cpu = time.thread_time()
+        with self._lock:
+            self._inside[stage].append(time.perf_counter())
+        try:
+            yield
+        finally:
+            with self._lock:
+                now, began = time.perf_counter(), self._inside[stage]
+                # Those that are still inside begin anew.
+                self.wall_s[stage] += now - min(began)
+                began[:] = [now] * (len(began) - 1)
                 self.cpu_s[stage] += time.thread_time() - cpu
                 self.counts[stage] += 1
 
@@ -118,6 +136,9 @@ class Pipeline:
         self._store.settle()
         self._tiles_are_ours = store is None
         self._seen: set[Tile] = set()
+        self._waiting: list[_Task] = []
+        """Blocks whose tiles aren't all there yet."""
+        self._gathering, self._sorting = threading.Lock(), threading.Lock()
         self.notices: deque[str] = deque()
         """What somebody should know of, in words; `say` hands it on."""
         self._stop = threading.Event()
@@ -153,7 +174,10 @@ class Pipeline:
         finders = ThreadPoolExecutor(self._workers, thread_name_prefix="studio-cells")
         threads = [
             threading.Thread(target=self._guard, args=(self._plan_tiles, wanted, halos or {}, readers), daemon=True),
-            threading.Thread(target=self._guard, args=(self._run_network, finders), daemon=True),
+            *(
+                threading.Thread(target=self._guard, args=(self._run_network, finders), daemon=True)
+                for _ in range(self.network.at_once)
+            ),
         ]
         for thread in threads:
             thread.start()
@@ -220,38 +244,57 @@ class Pipeline:
             return self._inputs.read_with_pixels(tile)
 
     def _run_network(self, finders: ThreadPoolExecutor) -> None:
-        """Thread: tiles to the network in batches; blocks whose tiles are there to the finders."""
-        batch: list[tuple[Tile, Future[_Read]]] = []
-        waiting: list[_Task] = []
+        """Threads: tiles to the network."""
         while not self._stop.is_set():
+            with self._gathering:
+                batch = self._gather(finders)
+            if batch is None:
+                return
+            self._forward(batch)
+            self._to_finders(finders)
+
+    def _gather(self, finders: ThreadPoolExecutor) -> list[tuple[Tile, Future[_Read]]] | None:
+        """The next tiles for the network; None where it is over."""
+        batch: list[tuple[Tile, Future[_Read]]] = []
+        size = self.network.batch if self.network.at_once == 1 else 1
+        while len(batch) < size:
             try:
-                item = self._to_network.get(timeout=_FLUSH_S if batch or waiting else None)
-                if item is None:
-                    return
-                if isinstance(item, _Task):
-                    waiting.append(item)
-                else:
-                    batch.append(item)
-                flush = len(batch) == self.network.batch
+                item = self._to_network.get(timeout=_FLUSH_S if batch else None)
             except queue.Empty:
-                flush = True
-            if flush and batch:
-                self._forward(batch)
-                batch = []
-            for task in [task for task in waiting if self._store.ready(task.tiles)]:
-                waiting.remove(task)
+                break
+            if item is None:
+                # For the other threads.
+                self._to_network.put(None)
+                return None
+            if isinstance(item, _Task):
+                with self._sorting:
+                    self._waiting.append(item)
+                self._to_finders(finders)
+            else:
+                batch.append(item)
+        return batch
+
+    def _to_finders(self, finders: ThreadPoolExecutor) -> None:
+        """Blocks whose tiles are there to the finders."""
+        with self._sorting:
+            ready = [task for task in self._waiting if self._store.ready(task.tiles)]
+            for task in ready:
+                self._waiting.remove(task)
+        for task in ready:
+            if not self._stop.is_set():
                 finders.submit(self._guard, self._find, task)
 
     def _forward(self, batch: list[tuple[Tile, Future[_Read]]]) -> None:
         read = [future.result() for _, future in batch]
-        x = np.stack([x for x, _ in read])
-        with self.times.measure("network"):
+        x = np.stack([x for x, _ in read]) if len(read) > 1 else read[0][0][None]
+        with self.times.measure_once("network"):
             y = forward_sparing(self.network, x, self._tell)
         self.times.count("tiles", len(batch))
         self.times.count("tiles_again", sum(tile in self._seen for tile, _ in batch))
         self._seen.update(tile for tile, _ in batch)
         for (tile, _), (_, pixels), output in zip(batch, read, y, strict=False):
-            output = np.ascontiguousarray(output, dtype=np.float32)
+            # Of its own memory, so that it goes when this tile goes.
+            output = np.array(output, np.float32) if len(batch) > 1 else np.ascontiguousarray(output, np.float32)
             self._store.put(tile, output, pixels if self._pixels else None)
 
     def _tell(self, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,41 @@ def test_result_does_not_depend_on_how_many_tiles_come(slim: ModelInfo, tiles: n
         np.testing.assert_array_equal(net.forward(tiles[i : i + 1])[0], together[i])
     assert together.shape == (3, 3, 64, 64)
     assert net.style(tiles).shape == (3, 64)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "openvino-bf16"])
+def test_tiles_side_by_side_come_out_as_one_after_the_other(slim: ModelInfo, tiles: np.ndarray, backend: str) -> None:
+    pytest.importorskip("openvino")
+    alone = load_network(slim, tile_px=64, batch=1, backend=backend, device="cpu", threads=1)
+    net = load_network(slim, tile_px=64, batch=4, backend=backend, device="cpu", threads=2)
+    assert (alone.at_once, net.at_once) == (1, 3)
+    many = [tiles[n % 3 : n % 3 + 1] for n in range(24)]
+    with ThreadPoolExecutor(net.at_once) as pool:
+        for x, y in zip(many, pool.map(net.forward, many), strict=True):
+            np.testing.assert_array_equal(y, alone.forward(x))
+
+
+def test_a_network_without_style_is_the_same_on_openvino(tmp_path: Path, tiles: np.ndarray) -> None:
+    pytest.importorskip("openvino")
+    torch.manual_seed(0)
+    net = CPNet((8, 16, 32, 64))
+    net.drop_style()
+    path = tmp_path / "unstyled.pt"
+    torch.save(_shaken(net).state_dict(), path)
+    assert not net.has_style
+    assert all(bool(layer.full.bias.any()) for layer in net._styled())
+    ours, theirs = (
+        load_network(resolve_model(str(path)), tile_px=64, batch=3, backend=backend, device="cpu", threads=1)
+        for backend in ("openvino", "torch")
+    )
+    expected = theirs.forward(tiles)
+    np.testing.assert_allclose(ours.forward(tiles), expected, atol=1e-4 * max(1.0, float(expected.std())))
+    np.testing.assert_allclose(ours.style(tiles), theirs.style(tiles), atol=1e-5)
+    from studio.cellseg.networks.openvino_backend import _Graph
+
+    operations = {node.get_type_name() for node in _Graph(arrays_of(net)).model((1, 2, 64, 64)).get_ops()}
+    assert "MatMul" not in operations
+    assert "Convolution" in operations
 
 
 def test_wrong_shapes_and_names_are_refused(slim: ModelInfo, tiles: np.ndarray) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from studio.cellseg.blocks import FIRST_HALO
+from studio.cellseg.flowfield import TileStore
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.pipeline import Pipeline
@@ -55,6 +59,44 @@ def test_no_tile_passes_the_network_twice(plan: Plan) -> None:
     assert pipeline.times.counts["tiles_again"] == 0
     assert network.batches[4] >= 4
     assert own_threads() == []
+
+
+def test_several_calls_of_the_network_at_once_find_the_same_cells(plan: Plan) -> None:
+    class Wide(Counting):
+        """Says whether two calls were ever under way together."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.at_once, self.met = 3, False
+            self._two = threading.Barrier(2)
+
+        def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+            if not self.met:
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    self._two.wait(timeout=10)
+                    self.met = True
+            return super().forward(x)
+
+    wide = Wide()
+    pipeline = Pipeline(plan, wide)
+    began_s = time.perf_counter()
+    found = {item.block.core: item.block for item in pipeline.run(plan.blocks)}
+    assert wide.met
+    assert set(wide.batches) == {1}
+    assert wide.tiles == plan.lattice.counts[0] * plan.lattice.counts[1]
+    # Calls side by side are counted once, not each.
+    assert 0 < pipeline.times.wall_s["network"] <= time.perf_counter() - began_s
+    for item in Pipeline(plan, BlobNetwork()).run(plan.blocks):
+        np.testing.assert_array_equal(found[item.block.core].labels, item.block.labels)
+        np.testing.assert_array_equal(found[item.block.core].cells, item.block.cells)
+
+
+def test_a_tile_is_let_go_of_without_its_batch(plan: Plan) -> None:
+    store = TileStore(plan.cache_bytes)
+    list(Pipeline(plan, BlobNetwork(), store=store).run(plan.blocks[:1]))
+    (tile, *others) = plan.tiles_over(plan.piece(plan.blocks[0], FIRST_HALO))
+    assert others
+    assert all(array.base is None for array in map(store.get, [tile, *others]))
 
 
 def test_tiles_that_had_to_go_are_computed_again(dots: WSI, dots_params: SegmentParams) -> None:

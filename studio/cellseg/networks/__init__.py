@@ -39,11 +39,13 @@ class Network(Protocol):
     backend: str
     tile_px: int
     batch: int
+    at_once: int
+    """Calls that keep it busy, of one tile each; where it is 1, calls of `batch` tiles one after the other do."""
 
     def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """(B, 2, T, T) to (B, 3, T, T): flow in y and x (five times unit length) and cell probability logit.
 
-        B is at most `batch`; fewer are padded, so a tile's result never depends on its company's number.
+        B is at most `batch`; a tile's result never depends on its company or its number.
         """
 
     def style(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -194,12 +196,18 @@ def _pick_device(device: str) -> str:
     return device
 
 
-def padded(x: NDArray[np.float32], batch: int, tile_px: int) -> NDArray[np.float32]:
-    """`x` filled up with zeros to `batch` tiles. ValueError when its shape is another."""
+def checked(x: NDArray[np.float32], batch: int, tile_px: int) -> NDArray[np.float32]:
+    """`x` as contiguous float32. ValueError when its shape isn't that of 1 to `batch` tiles."""
     if x.ndim != 4 or not 1 <= x.shape[0] <= batch or x.shape[1:] != (2, tile_px, tile_px):
         raise ValueError(f"expected (1…{batch}, 2, {tile_px}, {tile_px}), got {x.shape}")
+    return np.ascontiguousarray(x, dtype=np.float32)
+
+
+def padded(x: NDArray[np.float32], batch: int, tile_px: int) -> NDArray[np.float32]:
+    """`x` filled up with zeros to `batch` tiles. ValueError as `checked`."""
+    x = checked(x, batch, tile_px)
     if x.shape[0] == batch:
-        return np.ascontiguousarray(x, dtype=np.float32)
+        return x
     full = np.zeros((batch, *x.shape[1:]), dtype=np.float32)
     full[: x.shape[0]] = x
     return full

@@ -23,7 +23,7 @@ class BlobNetwork:
 
     def __init__(self, tile_px: int = 256, batch: int = 4) -> None:
         self.backend = "blobs"
-        self.tile_px, self.batch = tile_px, batch
+        self.tile_px, self.batch, self.at_once = tile_px, batch, 1
 
     def forward(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """(B, 2, T, T) to (B, 3, T, T)."""

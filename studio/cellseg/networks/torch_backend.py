@@ -15,7 +15,7 @@ class TorchNetwork:
 
     def __init__(self, net: CPNet, *, tile_px: int, batch: int, threads: int, bf16: bool, device: str) -> None:
         self.backend = "torch-bf16" if bf16 else "torch"
-        self.tile_px, self.batch = tile_px, batch
+        self.tile_px, self.batch, self.at_once = tile_px, batch, 1
         self._device, self._bf16 = torch.device(device), bf16
         if threads > 0 and self._device.type == "cpu":
             torch.set_num_threads(threads)
