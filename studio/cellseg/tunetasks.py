@@ -103,9 +103,9 @@ def view_task(
     Returns:
         labels (H, W) uint32, flows (H, W, 3) float16 or None, geometry (`MaskGeometry`'s fields), centroids (N, 2)
         in mask pixels, cells, params (as used), diameter (`DiameterEstimate`'s fields, or None), seconds,
-        network_s, tiles (how many went through the network).
+        cpu_s (of this process), network_s, tiles (how many went through the network).
     """
-    began_s = time.monotonic()
+    began_s, began_cpu_s = time.monotonic(), time.process_time()
     asked = SegmentParams.from_dict(params)
     with slide_at(slide_path, mpp) as slide:
         network = shared_network(resolve_model(asked.model), asked, progress)
@@ -135,6 +135,7 @@ def view_task(
         "params": asked.to_dict(),
         "diameter": None if estimate is None else estimate.to_dict(),
         "seconds": time.monotonic() - began_s,
+        "cpu_s": time.process_time() - began_cpu_s,
         "network_s": times.wall_s["network"],
         "tiles": times.counts["tiles"],
     }

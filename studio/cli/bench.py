@@ -1,4 +1,4 @@
-"""`bench`: what segmenting a slide, and looking at one, costs on this machine."""
+"""`bench`: what segmenting a slide, tuning and looking at one costs on this machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.cli.arguments import PROG, add_json, add_mpp, add_verbose, existing, region
+from studio.cli.bench_tune import add_tune_arguments, run_tune
 from studio.cli.bench_viewer import add_viewer_arguments, run_viewer
 from studio.cli.output import say, say_json, say_table
 from studio.cli.progress import TerminalProgress
@@ -15,6 +16,7 @@ EXAMPLES = f"""
 {PROG} bench segment assets/samples/CMU-1-Small-Region.svs --model builtin --json
 {PROG} bench segment slide.svs --region 8000,8000,4096,4096 --diam-um 10
 {PROG} bench segment slide.svs --stand-in --otsu
+{PROG} bench tune slide.svs --region 10000,10000,3000,2250
 {PROG} bench viewer slide.svs slide-masks.zip --json
 {PROG} bench viewer slide.svs --cells 10000 5000000 --cycles 1000
 """
@@ -25,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="what", metavar="WHAT", required=True)
     segment = kinds.add_parser("segment", help="the engine, stage by stage, against the bare network and Cellpose")
     add_segment_arguments(segment)
+    tune = kinds.add_parser("tune", help="a preview, and each threshold that is moved on it")
+    add_tune_arguments(tune)
     viewer = kinds.add_parser("viewer", help="frames, jumps, memory of the real window, with millions of cells")
     add_viewer_arguments(viewer)
 
@@ -51,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure, and print what was found."""
     if args.what == "viewer":
         return run_viewer(args)
+    if args.what == "tune":
+        return run_tune(args)
     from studio.cellseg.bench import BenchRequest, bench_segment
     from studio.cli.segment import params_from
     from studio.slide import open_slide, read_rois
