@@ -166,6 +166,7 @@ def _tuning(session: Session) -> dict[str, Any]:
         "live": session.live.ready,
         "busy": session.live.busy or session.previewing,
         "live_ms": times.live_ms,
+        "live_screen_ms": times.screen_ms,
         "live_count": times.live_count,
         "network_ms": times.network_ms,
         "network_tiles": times.tiles,

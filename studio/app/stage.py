@@ -160,6 +160,8 @@ class WindowStage:
             self._take_picture(pixels)
         window.set_cursor(self._cursor(gui.cursor))
         window.swap()
+        if not self.loading:
+            self._session.live.drawn()
         self._after(began_s, cpu_s)
         return gui.next_frame_s
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Rect = tuple[float, float, float, float]
 
-POLL_S = 1 / 60
+POLL_S = 1 / 120
 """How often is looked for cells that are on their way."""
 
 SETTLED_S = 0.4
@@ -49,7 +49,9 @@ class Times:
     network_ms: float | None = None
     """The network's share of the last preview."""
     live_ms: float | None = None
-    """From a change of a threshold to its cells on the slide; None while the preview on screen had none."""
+    """From a change of a threshold to its cells in the document; None while the preview on screen had none."""
+    screen_ms: float | None = None
+    """From that change to the end of the first frame that shows all its cells."""
     live_count: int = 0
     """How many changes have been followed."""
     tiles: int = 0
@@ -91,11 +93,16 @@ class LiveThresholds:
     _job: Job | None = None
     _asked: Wish | None = None
     _failed: SegmentParams | None = None
+    _wanted: tuple[Any, ...] = ()
+    """The panel's thresholds when they were looked at last, and since when they are that."""
+    _wanted_s: float = -math.inf
     _ready: bool = False
     """Whether the worker has got ready for other thresholds since the preview came to the screen."""
     _flows_of: float | None = None
     """The cell probability threshold of the flows on screen, which are kept inside the foreground."""
     _moved_s: float = -math.inf
+    _undrawn_s: float | None = None
+    """When the change was made whose cells are in the document, but not on the screen yet."""
 
     @property
     def busy(self) -> bool:
@@ -135,6 +142,7 @@ class LiveThresholds:
     def made(self, shown: Shown) -> None:
         """A preview has come to the screen."""
         self._shown, self._failed, self._ready, self._moved_s = shown, None, False, -math.inf
+        self._undrawn_s = self.times.screen_ms = None
         # It was of other cells.
         self.times.live_ms = None
         self._flows_of = None if shown.overlay.params is None else shown.overlay.params.cellprob_threshold
@@ -143,6 +151,11 @@ class LiveThresholds:
         """Something else is wanted of the worker."""
         if self._job is not None:
             self.cancel(self._job)
+
+    def drawn(self) -> None:
+        """A frame has been shown, with all that is in view."""
+        if self._undrawn_s is not None:
+            self.times.screen_ms, self._undrawn_s = 1000 * (self.clock() - self._undrawn_s), None
 
     def forget(self) -> None:
         """The slide goes."""
@@ -154,11 +167,14 @@ class LiveThresholds:
         shown, wanted = self.shown, self.document.params
         if shown is None or shown.overlay.params is None or not self.fits(wanted):
             return
+        now_s = self.clock()
+        if thresholds(wanted) != self._wanted:
+            self._wanted, self._wanted_s = thresholds(wanted), now_s
         if self.busy:
             if self._asked is not None and self._asked.ahead and thresholds(wanted) != thresholds(self._asked.params):
                 self.stop()
             return
-        now_s, moved = self.clock(), thresholds(wanted) != thresholds(shown.overlay.params)
+        moved = thresholds(wanted) != thresholds(shown.overlay.params)
         if moved:
             self._moved_s = now_s
         settled = now_s - self._moved_s >= SETTLED_S
@@ -168,7 +184,7 @@ class LiveThresholds:
         style = self.document.style
         looked_at = style.gradxy or style.cellprob
         flows = wanted.cellprob_threshold != self._flows_of and (settled or looked_at)
-        self._asked = Wish(wanted, flows, not moved and not self._ready, now_s)
+        self._asked = Wish(wanted, flows, not moved and not self._ready, self._wanted_s)
         self._job = self.submit(shown, self._asked, self._apply, self._refused)
 
     @property
@@ -199,6 +215,7 @@ class LiveThresholds:
             self.document.selected_cell = 0
             self.times.live_ms = 1000 * (self.clock() - asked.at_s)
             self.times.live_count += 1
+            self._undrawn_s = asked.at_s
         # Not with the next frame: by then the slider has moved on.
         self.follow()
 

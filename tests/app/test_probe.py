@@ -61,6 +61,7 @@ def test_all_keys_with_nothing_open(session: Session) -> None:
         "live": False,
         "busy": False,
         "live_ms": None,
+        "live_screen_ms": None,
         "live_count": 0,
         "network_ms": None,
         "network_tiles": 0,

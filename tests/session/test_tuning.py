@@ -102,6 +102,28 @@ def test_a_threshold_asks_for_the_dynamics_alone_and_shows_what_comes(opened: Be
     assert session.live.times.tiles == 9
 
 
+def test_what_a_change_took_counts_from_the_change_to_the_frame_that_shows_it(opened: Bench, hand: Hand) -> None:
+    session, times = opened.session, opened.session.live.times
+    previewed(opened)
+    hand.now_s = 10.0
+    session.set_params(min_size=20)
+    hand.now_s = 11.0
+    # The first is still under way, so this one waits.
+    session.set_params(min_size=30)
+    hand.now_s = 12.0
+    opened.finish(last(opened)[0], opened.preview_result(4) | {"flows": None})
+    assert times.live_ms == 2000
+    hand.now_s = 12.5
+    opened.finish(last(opened)[0], opened.preview_result(3) | {"flows": None})
+    assert (times.live_ms, times.screen_ms) == (1500, None)
+    hand.now_s = 12.75
+    session.live.drawn()
+    assert times.screen_ms == 1750
+    hand.now_s = 13.0
+    session.live.drawn()
+    assert times.screen_ms == 1750
+
+
 def test_flows_follow_once_the_slider_rests_or_at_once_where_they_are_looked_at(opened: Bench, hand: Hand) -> None:
     session = opened.session
     overlay = previewed(opened)
