@@ -99,7 +99,7 @@ def _read_head(path: Path, _version: tuple[int, int, int]) -> WeightsHead | None
         if start[:2] != b"PK":
             if start[:1] == b"\x80":
                 return None
-            raise ModelError(f"{path} is no model: neither of PyTorch's file formats.")
+            raise ModelError(f"{path} is no model: neither of PyTorch's file formats. Choose a file of weights.")
         with zipfile.ZipFile(path) as archive:
             return _head(archive)
     except OSError as error:
@@ -107,7 +107,8 @@ def _read_head(path: Path, _version: tuple[int, int, int]) -> WeightsHead | None
     except ModelError:
         raise
     except _DAMAGED as error:
-        raise ModelError(f"{path} is no Cellpose model ({type(error).__name__}: {error}).") from error
+        said = str(error) if isinstance(error, pickle.UnpicklingError) else f"{type(error).__name__}: {error}"
+        raise ModelError(f"{path} is no Cellpose model ({said}). Choose a file of Cellpose 1-3 weights.") from error
 
 
 def read_state(path: Path) -> dict[str, NDArray[np.float32]] | None:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.e2e import xserver  # noqa: E402
-from tests.e2e.window import Probe, StudioWindow  # noqa: E402
+from tests.e2e.window import StudioWindow, rests  # noqa: E402
 
 SAMPLE = ROOT / "assets" / "samples" / "CMU-1-Small-Region.svs"
 SIZE = (1280, 860)
@@ -69,33 +69,22 @@ def tune(window: StudioWindow, folder: Path) -> None:
     window.click("Outline", "cellseg")
     window.click("Auto-detect diameter", "cellseg")
     window.click("Preview", "cellseg")
-    window.wait("a preview", _rests, timeout_s=300)
+    window.wait("a preview", rests, timeout_s=300)
     window.click("Manual", "cellseg")
     take(window, folder / "tune-diameter.png", pointer=(0.62, 0.4))
     window.click("Hide diameters", "cellseg")
     x, y, width, height = window.control("Cell probability", "cellseg")["rect"]
     window.drag((x + width / 2, y + height / 2), (x + 0.68 * width, y + height / 2))
-    window.wait("other cells", lambda p: p["cellseg"]["live_count"] > 0 and _rests(p))
+    window.wait("other cells", lambda p: p["cellseg"]["live_count"] > 0 and rests(p))
     take(window, folder / "tune-thresholds.png")
     for section in ("Whole-slide segmentation", "View controls", "Result", "Side by side"):
-        _toggle(window, section)
+        window.toggle(section)
     window.click("Sweep", "cellseg")
     window.wait_job("Sweep", timeout_s=300)
     labels = [c["label"] for c in window.probe()["controls"] if c["kind"] == "picture"]
     x, y, width, height = window.control(labels[1], "cellseg")["rect"]
     window.move_to(x + width / 2, y + height / 2)
     save(window.still_picture(), folder / "tune-sweep.png")
-
-
-def _toggle(window: StudioWindow, section: str) -> None:
-    """Open or close a section, and wait until all below it has moved."""
-    was_open = (window.state(section, "cellseg") or {}).get("value")
-    window.click(section, "cellseg")
-    window.wait(section, lambda _: (window.state(section, "cellseg") or {}).get("value") is not was_open)
-
-
-def _rests(probe: Probe) -> bool:
-    return bool(probe["cellseg"]["live"] and not probe["cellseg"]["busy"])
 
 
 def take(window: StudioWindow, path: Path, pointer: tuple[float, float] | None = None) -> None:

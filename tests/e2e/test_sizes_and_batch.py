@@ -8,7 +8,7 @@ import pytest
 
 from studio.cellseg.result import Segmentation
 from studio.slide import open_slide
-from tests.e2e.window import Probe, StudioWindow
+from tests.e2e.window import StudioWindow, rests
 from tests.e2e.xserver import Screen
 from tests.make_slides import write_slide
 
@@ -16,11 +16,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 PIECES = {"left": (900, 820), "right": (1100, 900)}
 SIDE_PX = 400
-
-
-def rests(probe: Probe) -> bool:
-    """Whether the cells on screen are a preview's, and no others are about to come."""
-    return bool(probe["cellseg"]["live"] and not probe["cellseg"]["busy"])
 
 
 def test_diameters_side_by_side_and_a_batch(screen: Screen, sample_slide: Path, tmp_path: Path) -> None:
@@ -52,7 +47,7 @@ def detect(window: StudioWindow) -> float:
 def side_by_side(window: StudioWindow, diam_um: float) -> float:
     """Several diameters of the same field; a click on another one takes it."""
     for section in ("Whole-slide segmentation", "View controls", "Result", "Side by side"):
-        toggle(window, section)
+        window.toggle(section)
     window.click("Sweep", "cellseg")
     window.wait_job("Sweep")
     pictures = [c["label"] for c in window.probe()["controls"] if c["kind"] == "picture" and c["panel"] == "cellseg"]
@@ -60,7 +55,7 @@ def side_by_side(window: StudioWindow, diam_um: float) -> float:
     for label in pictures[:2]:
         window.click(label, "cellseg")
     probe = window.wait("the picture's diameter", lambda p: abs(p["cellseg"]["diam_um"] - diam_um) > 0.01)
-    toggle(window, "Side by side")
+    window.toggle("Side by side")
     return float(probe["cellseg"]["diam_um"])
 
 
@@ -82,10 +77,3 @@ def batch(window: StudioWindow, sample_slide: Path, folder: Path, diam_um: float
         with Segmentation.load(path) as segmentation:
             assert int(segmentation.cells) > 10
             assert abs(segmentation.info()["diam_um"] - diam_um) < 0.01
-
-
-def toggle(window: StudioWindow, section: str) -> None:
-    """Open or close a section, and wait until all below it has moved."""
-    was_open = (window.state(section, "cellseg") or {}).get("value")
-    window.click(section, "cellseg")
-    window.wait(section, lambda _: (window.state(section, "cellseg") or {}).get("value") is not was_open)

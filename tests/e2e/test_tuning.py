@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.window import Probe, StudioWindow
+from tests.e2e.window import StudioWindow, rests
 from tests.e2e.xserver import Screen
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 VIEW = "930,820,460,330"
 """A place of the sample with many cells."""
-
-
-def rests(probe: Probe) -> bool:
-    """Whether the cells on screen are a preview's, and no others are about to come."""
-    return bool(probe["cellseg"]["live"] and not probe["cellseg"]["busy"])
 
 
 def test_thresholds_act_at_once_and_the_preview_follows_the_view(

@@ -173,6 +173,12 @@ class StudioWindow:
         if commit:
             self.key("Return")
 
+    def toggle(self, section: str, panel: str = "cellseg") -> None:
+        """Open or close a section, and wait until all below it has moved."""
+        was_open = (self.state(section, panel) or {}).get("value")
+        self.click(section, panel)
+        self.wait(section, lambda _: (self.state(section, panel) or {}).get("value") is not was_open)
+
     def choose(self, path: Path) -> None:
         """Name a file in the dialog inside the window, and open it or save to it."""
         self.type_into("File name", str(path), "dialog")
@@ -246,6 +252,11 @@ class StudioWindow:
     def _origin(self) -> tuple[int, int]:
         _, left, top = _find_window(self.screen.display, self.pid)
         return left, top
+
+
+def rests(probe: Probe) -> bool:
+    """Whether the cells on screen are a preview's, and no others are about to come."""
+    return bool(probe["cellseg"]["live"] and not probe["cellseg"]["busy"])
 
 
 def _find_window(display_name: str, pid: int) -> tuple[int, int, int]:

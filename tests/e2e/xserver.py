@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,27 @@ class Screen:
     def do(self, *words: str) -> None:
         """One xdotool command line."""
         subprocess.run(["xdotool", *words], env=self.env(), check=True, capture_output=True, timeout=30)
+
+    def clipboard(self, timeout_s: float = 10.0) -> str:
+        """The text on the clipboard, as another program gets it."""
+        from Xlib import X, display
+
+        connection = display.Display(self.display)
+        try:
+            window = connection.screen().root.create_window(0, 0, 1, 1, 0, X.CopyFromParent)
+            place = connection.intern_atom("TEXT_HERE")
+            names = [connection.intern_atom(name) for name in ("CLIPBOARD", "UTF8_STRING")]
+            window.convert_selection(*names, place, X.CurrentTime)
+            end_s = time.monotonic() + timeout_s
+            while time.monotonic() < end_s:
+                while connection.pending_events():
+                    if connection.next_event().type == X.SelectionNotify:
+                        found = window.get_full_property(place, X.AnyPropertyType)
+                        return found.value.decode() if found is not None else ""
+                time.sleep(0.01)
+        finally:
+            connection.close()
+        raise AssertionError("nobody has anything on the clipboard")
 
     def picture(self) -> NDArray[np.uint8]:
         """(h, w, 3) RGB of the whole screen as it is now."""

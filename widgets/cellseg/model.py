@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from studio.gui.panel import Context
 
 TIPS = {
-    "Model": "The network that finds the cells. Models marked 'download' are fetched when first used.",
+    "Model": "The network that finds the cells. Models marked 'download' are fetched when first used; the last "
+    "line of the list takes a file of your own.",
     "Auto-detect diameter": "Preview measures the cells in view and fills in their typical diameter.",
     "Manual": "Use the diameter below. The whole slide can be segmented once it is set.",
     "Diameter": "Expected cell diameter in micrometres, fractions allowed. The slide is scaled by it: it matters most.",
