@@ -19,7 +19,7 @@ class TunedSource(ArraySource):
     Begins without a cell.
     """
 
-    labels: NDArray[np.uint32]
+    labels: NDArray[np.unsignedinteger[Any]]
 
     def __init__(self, geometry: MaskGeometry) -> None:
         rows, cols = geometry.shape
@@ -56,7 +56,10 @@ class TunedSource(ArraySource):
         return self._rect_of(row, col, labels.shape)
 
     def put(
-        self, labels: NDArray[np.uint32], flows: NDArray[np.float16] | None, centroids: NDArray[np.float64]
+        self,
+        labels: NDArray[np.unsignedinteger[Any]],
+        flows: NDArray[np.float16] | None,
+        centroids: NDArray[np.float64],
     ) -> None:
         """Have these cells in place of the ones before; `flows` None: the flows stay."""
         # Readers take each array once, so each is replaced and none is written into.
