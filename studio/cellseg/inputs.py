@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from studio.cellseg.params import CHANNELS
@@ -49,10 +50,7 @@ def to_channels(rgb: NDArray[np.uint8], mode: str) -> NDArray[np.float32]:
         out[0] = rgb.max(axis=2)
         out[1] = _mean(rgb)
     elif mode == "hematoxylin":
-        red, green, blue = (OD_OF_BYTE[rgb[..., i]] for i in range(3))
-        a, b, c = _HEMATOXYLIN_FROM_OD
-        np.maximum(red * a + green * b + blue * c, 0, out=out[0])
-        out[1] = (red + green + blue) * np.float32(1 / 3)
+        _optical_densities(rgb, OD_OF_BYTE, _HEMATOXYLIN_FROM_OD, out)
     else:
         raise ParameterError(f"Unknown channel {mode!r}; choose from {', '.join(CHANNELS[1:])}.")
     return out
@@ -62,6 +60,17 @@ def _mean(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     # Exact in integers first, so that the order of the sum can't matter.
     total = rgb[..., 0].astype(np.uint16) + rgb[..., 1] + rgb[..., 2]
     return np.asarray(total.astype(np.float32) * np.float32(1 / 3))
+
+
+@njit(cache=True, nogil=True)
+def _optical_densities(rgb, od_of_byte, weights, out):  # type: ignore[no-untyped-def]
+    """Haematoxylin's and the mean into `out`; one sum after the other in float32."""
+    third, none = np.float32(1 / 3), np.float32(0)
+    for y in range(rgb.shape[0]):
+        for x in range(rgb.shape[1]):
+            red, green, blue = od_of_byte[rgb[y, x, 0]], od_of_byte[rgb[y, x, 1]], od_of_byte[rgb[y, x, 2]]
+            out[0, y, x] = max(red * weights[0] + green * weights[1] + blue * weights[2], none)
+            out[1, y, x] = (red + green + blue) * third
 
 
 def resolve_channel(channel: str, model: ModelInfo, fluorescence: bool) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio.cellseg.inputs import to_channels
+from studio.cellseg.inputs import OD_OF_BYTE, STAINS, to_channels
 from studio.cellseg.normalize import FIELD_PX, Normalization, _fields, normalization_for
 from studio.errors import ParameterError
 from studio.slide import WSI, open_slide
@@ -64,3 +64,13 @@ def test_two_channels_of_choice() -> None:
     for mode in ("green+gray", "+blue", "green+green+blue", "auto"):
         with pytest.raises(ParameterError):
             to_channels(rgb, mode)
+
+
+def test_haematoxylin_of_every_colour_is_the_sum_written_out() -> None:
+    steps = np.arange(256, dtype=np.uint8)
+    rgb = np.stack(np.meshgrid(steps, steps, steps[::5], indexing="ij"), axis=-1).reshape(256, -1, 3)
+    red, green, blue = (OD_OF_BYTE[rgb[..., i]] for i in range(3))
+    a, b, c = np.linalg.inv(STAINS)[:, 0].astype(np.float32)
+    found = to_channels(rgb, "hematoxylin")
+    np.testing.assert_array_equal(found[0], np.maximum(red * a + green * b + blue * c, 0))
+    np.testing.assert_array_equal(found[1], (red + green + blue) * np.float32(1 / 3))
