@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from studio.gui.panel import Panel
 from studio.session.text import area_text, distance_text
 
+from .offer import offer
+
 if TYPE_CHECKING:
     from studio.gui.panel import Context
 
@@ -90,8 +92,7 @@ class AnnotationsPanel(Panel):
                 rois.undo()
             if ui.button("Load…", tooltip=TIPS["Load…"]):
                 rois.ask_load()
-            why = rois.why_not_save()
-            if ui.button("Save…", enabled=why is None, tooltip=why or TIPS["Save…"]):
+            if offer(ui, "Save…", rois.why_not_save(), TIPS["Save…"]):
                 rois.ask_save()
 
     def _selected(self, ctx: Context, index: int) -> None:

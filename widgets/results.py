@@ -10,6 +10,8 @@ from studio.gui.control import TableColumn
 from studio.gui.panel import Panel
 from studio.session.text import cells_text
 
+from .offer import offer
+
 if TYPE_CHECKING:
     from studio.cellseg.distribution import Density
     from studio.gui.panel import Context
@@ -108,8 +110,7 @@ class ResultsPanel(Panel):
         with ui.grid(2):
             if ui.button("Save histogram", tooltip=TIPS["Save histogram"]):
                 results.ask_save_histogram()
-            why = ctx.actions.why_not_export()
-            if ui.button("Save table", enabled=why is None, tooltip=why or TIPS["Save table"]):
+            if offer(ui, "Save table", ctx.actions.why_not_export(), TIPS["Save table"]):
                 ctx.actions.ask_export_path("csv")
         self._narrow(ctx, found)
 

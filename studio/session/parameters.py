@@ -67,9 +67,15 @@ class ParameterSession(SlideSession):
         return resolve_model(name)
 
     def set_params(self, **changes: Any) -> None:
-        """Change segmentation parameters; a value that can't be used is refused in a toast."""
+        """Change segmentation parameters; a value that can't be used is refused in a toast.
+
+        Cheap where nothing changes: panels hand over what their controls say in each frame.
+        """
+        params = self.document.params
+        if all(getattr(params, name) == value for name, value in changes.items()):
+            return
         try:
-            self.document.params = self.document.params.changed(**changes)
+            self.document.params = params.changed(**changes)
         except StudioError as error:
             self.notify("error", str(error))
 

@@ -100,8 +100,10 @@ class PreviewSession(ModelSession):
 
     def set_params(self, **changes: Any) -> None:
         """Change segmentation parameters; a value that can't be used is refused in a toast."""
+        before = self.document.params
         super().set_params(**changes)
-        self.live.follow()
+        if self.document.params is not before:
+            self.live.follow()
 
     def why_not_preview(self) -> str | None:
         """What stands in the way of a preview, in words; None when nothing does."""

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from studio.cellseg.models import ModelInfo
 from studio.document import Document
 from studio.gui.control import TablePress
 from studio.gui.theme import THEMES
 from studio.session import Session
 from studio.settings import Settings
+from tests.session.conftest import model
 
 
 @dataclass
@@ -180,21 +180,6 @@ class FakeUi:
     @contextmanager
     def section(self, label, default_open=True) -> Iterator[bool]:
         yield default_open or label in self.open_sections
-
-
-def model(name: str, *, installed: bool = True, size_mb: float | None = None) -> ModelInfo:
-    return ModelInfo(
-        name=name,
-        title=name.capitalize(),
-        kind="builtin" if name == "builtin" else "cellpose",
-        path=None,
-        installed=installed,
-        size_mb=size_mb,
-        diam_mean=30.0,
-        channels="auto",
-        has_size_model=False,
-        description=f"About {name}.",
-    )
 
 
 @dataclass

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from studio.cellseg.params import CHANNELS
 
+from ..offer import offer
+
 if TYPE_CHECKING:
     from studio.gui.panel import Context
     from studio.session.parameters import RecipeOf
@@ -54,22 +56,18 @@ def draw(ctx: Context) -> None:
     channel = ui.combo("Channel", CHANNELS.index(params.channel), titles, tooltip=TIPS["Channel"])
     if params.channel == "auto" and (meaning := session.channel.meaning()) is not None:
         ui.text(f"{CHANNEL_TITLES[meaning[0]]}, {meaning[1]}.", dim=True)
-    changes = {
-        "channel": CHANNELS[channel],
-        "niter": ui.integer("Iterations", params.niter, step=50, tooltip=TIPS["Iterations"]),
-        "window": ui.integer("Window", params.window, step=256, tooltip=TIPS["Window"]),
-        "tile": ui.checkbox("Tile", params.tile, tooltip=TIPS["Tile"]),
-        "downscale": ui.number("Downscale", params.downscale, step=1.0, tooltip=TIPS["Downscale"]),
-        "workers": ui.integer("Workers", params.workers, step=1, tooltip=TIPS["Workers"]),
-    }
-    changes = {name: value for name, value in changes.items() if value != getattr(params, name)}
-    if changes:
-        session.set_params(**changes)
+    session.set_params(
+        channel=CHANNELS[channel],
+        niter=ui.integer("Iterations", params.niter, step=50, tooltip=TIPS["Iterations"]),
+        window=ui.integer("Window", params.window, step=256, tooltip=TIPS["Window"]),
+        tile=ui.checkbox("Tile", params.tile, tooltip=TIPS["Tile"]),
+        downscale=ui.number("Downscale", params.downscale, step=1.0, tooltip=TIPS["Downscale"]),
+        workers=ui.integer("Workers", params.workers, step=1, tooltip=TIPS["Workers"]),
+    )
     with ui.grid(2):
         if ui.button("Defaults", tooltip=TIPS["Defaults"]):
             session.reset_params()
-        why = session.why_not_take_params()
-        if ui.button("From cells", enabled=why is None, tooltip=why or TIPS["From cells"]):
+        if offer(ui, "From cells", session.why_not_take_params(), TIPS["From cells"]):
             session.take_params()
     _take_along(ctx)
 
@@ -88,7 +86,7 @@ def _take_along(ctx: Context) -> None:
     why = session.why_not_recipe(session.recipe_of)
     with ui.grid(2):
         for label, language in (("Copy command", "command"), ("Copy Python", "python")):
-            pressed = ui.button(label, enabled=why is None, tooltip=why or TIPS[label])
+            pressed = offer(ui, label, why, TIPS[label])
             if pressed and (text := session.recipe(language, session.recipe_of)) is not None:
                 ui.copy(text)
                 ctx.notify("info", "Copied. Paste it where you want to run it.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from studio.gui.control import TableColumn
 
+from ..offer import offer
 from .jobs import job_row
 
 if TYPE_CHECKING:
@@ -50,15 +51,14 @@ def _buttons(ctx: Context) -> None:
         if ui.button("Stop batch", tooltip=TIPS["Stop batch"]):
             batch.stop()
     else:
-        why = batch.why_not()
-        if ui.button("Start batch", enabled=why is None, tooltip=why or TIPS["Start batch"], primary=True):
+        if offer(ui, "Start batch", batch.why_not(), TIPS["Start batch"], primary=True):
             batch.start()
     if ui.button("Add slide", tooltip=TIPS["Add slide"]):
         batch.ask_add()
     busy = "Not while the list is being segmented." if batch.running else None
     empty = None if batch.items else "The list is empty."
     why = busy or empty
-    if ui.button("Results folder", enabled=why is None, tooltip=why or TIPS["Results folder"]):
+    if offer(ui, "Results folder", why, TIPS["Results folder"]):
         batch.ask_folder()
-    if ui.button("Clear list", enabled=why is None, tooltip=why or TIPS["Clear list"]):
+    if offer(ui, "Clear list", why, TIPS["Clear list"]):
         batch.clear()

@@ -11,6 +11,8 @@ from studio.gui.control import TableColumn
 from studio.session.compare import BLINK_RANGE_S
 from studio.session.text import cells_text
 
+from ..offer import offer
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -52,15 +54,15 @@ def draw(ctx: Context) -> None:
     ui, compare, comparison = ctx.ui, ctx.actions.compare, ctx.document.comparison
     why = compare.why_not_keep()
     with ui.grid(3):
-        if ui.button("Keep as A", enabled=why is None, tooltip=why or TIPS["Keep as A"]):
+        if offer(ui, "Keep as A", why, TIPS["Keep as A"]):
             compare.keep()
         kept = comparison.kept
         nothing = None if kept is not None else "Nothing is kept as A."
-        if ui.button("Swap", enabled=(nothing or why) is None, tooltip=nothing or why or TIPS["Swap"]):
+        if offer(ui, "Swap", nothing or why, TIPS["Swap"]):
             compare.swap()
         # A preview under way may still put back what was there before it.
         why = nothing or ("A preview is under way." if ctx.actions.previewing else None)
-        if ui.button("Let go of A", shown="Let go", enabled=why is None, tooltip=why or TIPS["Let go of A"]):
+        if offer(ui, "Let go of A", why, TIPS["Let go of A"], shown="Let go"):
             compare.let_go()
     if kept is not None:
         _sides(ctx, kept)
@@ -124,9 +126,9 @@ def _agreement(ctx: Context) -> None:
         ui.swatch((*COMPARE_RGB[name], 1.0), text)
     with ui.grid(2):
         why = None if found.differences else "All cells are the same."
-        if ui.button("Previous", enabled=why is None, tooltip=why or TIPS["Previous"]):
+        if offer(ui, "Previous", why, TIPS["Previous"]):
             compare.step(-1)
-        if ui.button("Next", enabled=why is None, tooltip=why or TIPS["Next"]):
+        if offer(ui, "Next", why, TIPS["Next"]):
             compare.step(1)
     if found.differences:
         _list(ctx, found)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from studio.session.text import cells_text, model_title
 
+from ..offer import offer
 from .jobs import job_place
 from .sizes import draw_evidence, draw_tools
 
@@ -69,8 +70,7 @@ def _diameter(ctx: Context) -> None:
         enabled=not document.auto_diameter,
         tooltip=TIPS["Diameter"],
     )
-    if diam_um != document.params.diam_um:
-        ctx.actions.set_params(diam_um=diam_um)
+    ctx.actions.set_params(diam_um=diam_um)
     draw_tools(ctx)
 
 
@@ -78,15 +78,13 @@ def _preview(ctx: Context) -> None:
     ui, session = ctx.ui, ctx.actions
     why = session.why_not_preview()
     shown = "Preview here" if session.preview_elsewhere else "Preview again" if session.preview_outdated else "Preview"
-    tip = why or TIPS["Preview"]
-    if ui.button("Preview", enabled=why is None, width=-1.0, tooltip=tip, primary=True, shown=shown):
+    if offer(ui, "Preview", why, TIPS["Preview"], width=-1.0, primary=True, shown=shown):
         session.preview()
     with ui.grid(2):
         auto = session.auto_preview.on
         if ui.checkbox("Auto-preview", auto, tooltip=TIPS["Auto-preview"]) != auto:
             session.auto_preview.switch(not auto)
-        why = session.why_not_preview_roi()
-        if ui.button("Preview ROI", enabled=why is None, tooltip=why or TIPS["Preview ROI"]):
+        if offer(ui, "Preview ROI", session.why_not_preview_roi(), TIPS["Preview ROI"]):
             session.preview_roi()
     rows = (
         ("Download", "Cancel download"),

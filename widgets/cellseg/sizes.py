@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..offer import offer
+
 if TYPE_CHECKING:
     from studio.gui.panel import Context
 
@@ -23,8 +25,7 @@ def draw_tools(ctx: Context) -> None:
     ui, diameters = ctx.ui, ctx.actions.diameters
     with ui.grid(2):
         diameters.ring.on = ui.checkbox("Show ring", diameters.ring.on, tooltip=TIPS["Show ring"])
-        why = diameters.why_not_sample()
-        if ui.button("Sample slide", enabled=why is None, tooltip=why or TIPS["Sample slide"]):
+        if offer(ui, "Sample slide", diameters.why_not_sample(), TIPS["Sample slide"]):
             diameters.sample_slide()
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from studio.session.sweep import KINDS
 
+from ..offer import offer
 from .jobs import job_row
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ def draw(ctx: Context) -> None:
     ui, sweep = ctx.ui, ctx.actions.sweep
     sweep.kind = KINDS[ui.combo("Vary", KINDS.index(sweep.kind), KINDS, tooltip=TIPS["Vary"])]
     with ui.grid(2):
-        why = sweep.why_not()
-        if ui.button("Sweep", enabled=why is None, tooltip=why or TIPS["Sweep"]):
+        if offer(ui, "Sweep", sweep.why_not(), TIPS["Sweep"]):
             sweep.start()
         shown = bool(sweep.variants)
         tip = TIPS["Clear pictures"] if shown else "There are no pictures."

@@ -26,25 +26,22 @@ def draw(ctx: Context) -> None:
     ui, session, params = ctx.ui, ctx.actions, ctx.document.params
     usual = SegmentParams(model=params.model)
     tips = {name: f"{tip} {LIVE_TIP} Double click: the usual value." for name, tip in TIPS.items()}
-    changes = {
-        "cellprob_threshold": ui.tuner(
+    session.set_params(
+        cellprob_threshold=ui.tuner(
             "Cell probability", params.cellprob_threshold, -6.0, 6.0, step=0.05, neutral=usual.cellprob_threshold,
             tooltip=tips["Cell probability"],
         ),
-        "flow_threshold": ui.tuner(
+        flow_threshold=ui.tuner(
             "Flow error", params.flow_threshold, 0.0, 2.0, step=0.01, neutral=usual.flow_threshold,
             tooltip=tips["Flow error"],
         ),
-        "min_size": int(
+        min_size=int(
             ui.tuner(
                 "Min size", params.min_size, 0, 300, step=1, fmt="%.0f", neutral=usual.min_size,
                 tooltip=tips["Min size"],
             )
         ),
-    }  # fmt: skip
-    changes = {name: value for name, value in changes.items() if value != getattr(params, name)}
-    if changes:
-        session.set_params(**changes)
+    )  # fmt: skip
     _state(ctx)
 
 

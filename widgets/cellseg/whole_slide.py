@@ -8,6 +8,7 @@ from studio.gui.control import Entry
 from studio.session.leftovers import text_of
 from studio.session.text import bytes_text
 
+from ..offer import offer
 from .jobs import PLACE_HEIGHT, job_place
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ def _options(ctx: Context) -> None:
             session.rois_only = ui.checkbox(
                 "Regions only", session.rois_only, enabled=free, tooltip=TIPS["Regions only"]
             )
-    if (otsu, save_flows) != (params.otsu, params.save_flows):
-        session.set_params(otsu=otsu, save_flows=save_flows)
+    session.set_params(otsu=otsu, save_flows=save_flows)
 
 
 def _run(ctx: Context) -> None:
@@ -82,10 +82,9 @@ def _run(ctx: Context) -> None:
     ui, session = ctx.ui, ctx.actions
     with ui.grid(3):
         why = session.why_not_segment()
-        if ui.button("Segment", enabled=why is None, tooltip=why or TIPS["Segment"], primary=True):
+        if offer(ui, "Segment", why, TIPS["Segment"], primary=True):
             session.segment()
-        why = session.estimating.why_not()
-        if ui.button("Estimate", enabled=why is None, tooltip=why or TIPS["Estimate"]):
+        if offer(ui, "Estimate", session.estimating.why_not(), TIPS["Estimate"]):
             session.estimating.start()
         if session.unfinished is not None and not session.segmenting:
             if ui.button("Resume", tooltip=TIPS["Resume"]):
@@ -94,7 +93,7 @@ def _run(ctx: Context) -> None:
             why = None if session.segmenting else "There is no run to pause."
             if session.pausing:
                 why = "The run is being paused."
-            if ui.button("Pause", enabled=why is None, tooltip=why or TIPS["Pause"]):
+            if offer(ui, "Pause", why, TIPS["Pause"]):
                 session.pause()
 
 
@@ -134,19 +133,16 @@ def _leftovers(ctx: Context) -> None:
 
 def _thresholds(ctx: Context) -> None:
     """Other thresholds for a result with flows."""
-    reflowing = ctx.actions.reflowing
-    if reflowing.possible:
-        why = reflowing.why_not()
-        tip = why or TIPS["Apply thresholds"]
-        if ctx.ui.button("Apply thresholds", enabled=why is None, width=-1.0, tooltip=tip):
-            reflowing.start()
+    reflowing, tip = ctx.actions.reflowing, TIPS["Apply thresholds"]
+    if reflowing.possible and offer(ctx.ui, "Apply thresholds", reflowing.why_not(), tip, width=-1.0):
+        reflowing.start()
 
 
 def _export(ctx: Context) -> None:
     """Export, and the menu of other formats beside it."""
     ui, session = ctx.ui, ctx.actions
     why = session.why_not_export()
-    if ui.button("Export", enabled=why is None, tooltip=why or TIPS["Export"]):
+    if offer(ui, "Export", why, TIPS["Export"]):
         session.ask_export_path()
     choices = session.export_choices()
     entries = [Entry(c.title, c.why_not is None, c.why_not or c.about) for c in choices]
