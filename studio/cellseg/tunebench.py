@@ -51,7 +51,7 @@ def bench_tune(request: TuneRequest, progress: Progress | None = None) -> dict[s
         plain values: cells, mpx (working megapixels of the view), preview_ms, network_ms (the network's part of it),
         ready_ms (getting ready for all thresholds), tiles, steps (by parameter: n, p50_ms, max_ms, the ratios of p50
         and max to network_ms and to preview_ms, CPU times of the worker alike, and p50_outside_ms, the part before
-        and after the task), threads.
+        and after the task; tiles, how many went through the network), threads.
 
     Raises StudioError where a task fails.
     """
@@ -77,13 +77,13 @@ def _measured(request: TuneRequest, worker: Worker, progress: Progress) -> dict[
     progress.advance()
     ready, ready_ms = _call(worker, request, params, stream=False, flows=False, ahead=True)
     progress.advance(message="Moving thresholds")
-    took: dict[str, list[tuple[float, float, float]]] = {name: [] for name in MOVES}
+    took: dict[str, list[tuple[float, float, float, int]]] = {name: [] for name in MOVES}
     for _ in range(rounds):
         for name, values in MOVES.items():
             for value in values:
                 changed = params.changed(**{name.split()[0]: value})
                 moved, moved_ms = _call(worker, request, changed, stream=False, flows=False)
-                took[name].append((moved_ms, 1000 * moved["cpu_s"], moved_ms - 1000 * moved["seconds"]))
+                took[name].append((moved_ms, 1000 * moved["cpu_s"], moved_ms - 1000 * moved["seconds"], moved["tiles"]))
                 progress.advance()
     return {
         "slide": request.slide.name,
@@ -104,11 +104,14 @@ def _measured(request: TuneRequest, worker: Worker, progress: Progress) -> dict[
     }
 
 
-def _summary(took_ms: list[tuple[float, float, float]], preview: dict[str, Any], preview_ms: float) -> dict[str, Any]:
-    wall, cpu, outside = (np.array(column) for column in zip(*took_ms, strict=True))
+def _summary(
+    took_ms: list[tuple[float, float, float, int]], preview: dict[str, Any], preview_ms: float
+) -> dict[str, Any]:
+    wall, cpu, outside, tiles = (np.array(column) for column in zip(*took_ms, strict=True))
     p50, most, network_ms = float(np.median(wall)), float(wall.max()), 1000 * preview["network_s"]
     return {
         "n": len(wall),
+        "tiles": int(tiles.sum()),
         "p50_cpu_ms": float(np.median(cpu)),
         "max_cpu_ms": float(cpu.max()),
         "p50_cpu_to_preview": float(np.median(cpu)) / (1000 * preview["cpu_s"]),

@@ -56,17 +56,7 @@ def print_tune_report(report: dict[str, Any]) -> None:
         ]
         for name, step in report["steps"].items()
     ]
-    heads = [
-        "moved",
-        "times",
-        "p50 ms",
-        "most ms",
-        "CPU p50",
-        "outside p50",
-        "p50 / network",
-        "most / network",
-        "most / preview",
-    ]
+    heads = ["moved", "times", "p50 ms", "most ms", "CPU p50", "outside p50"]
     say_table([*heads, "p50 / network", "most / network", "most / preview"], rows)
     say(
         f"{report['cells']:,} cells on {report['mpx']:.1f} Mpx, {report['threads']} threads: preview "
