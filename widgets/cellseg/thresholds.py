@@ -53,8 +53,8 @@ def _state(ctx: Context) -> None:
         text = "Segmenting…"
     elif session.live.ready and overlay is not None:
         ms = session.live.times.live_ms
-        took = "" if ms is None else f", the last change took {ms / 1000:.2f} s"
-        text = f"{cells_text(overlay.source.cells)}{took}"
+        if ms is not None:
+            text = f"{cells_text(overlay.source.cells)}, the last change took {ms / 1000:.2f} s"
     elif session.preview_outdated:
         text = "Preview again: these act on its cells then."
     # One line each, so that nothing below moves.
