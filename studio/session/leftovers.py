@@ -80,7 +80,7 @@ class Leftovers:
             Question(
                 kind="discard",
                 title="Delete an unfinished run?",
-                text=f"{left.slide_name}: {text_of(left)}. What it has done is lost.",
+                text=f"{left.slide_name}: {text_of(left)}. What it has done would be lost.",
                 yes="Delete",
                 no="Keep",
                 on_yes=lambda _value: self.delete(left.out),

@@ -49,6 +49,8 @@ class RunSession(PreviewSession):
         self.attention: str | None = None
         """News for somebody who looks elsewhere; `take_attention` takes it."""
         self._run: Run | None = None
+        self._live_out: Path | None = None
+        """The run whose blocks were put on a slide last."""
         self._segment_job: Job | None = None
         self._pausing = False
         self._crashes = 0
@@ -159,7 +161,7 @@ class RunSession(PreviewSession):
         if self.unfinished is not None and self.unfinished.out == out:
             self.unfinished = None
         overlay = self.document.overlay
-        if overlay is not None and overlay.origin == LIVE and not self.segmenting:
+        if overlay is not None and overlay.origin == LIVE and self._live_out == out:
             self.document.set_overlay(None)
 
     def _leave_slide(self) -> None:
@@ -220,6 +222,7 @@ class RunSession(PreviewSession):
         )
         job.message = f"Segmenting {run.slide_name}"
         self._run, self._pausing, self.run_counts = run, False, RunCounts()
+        self._live_out = run.out
         live = LiveCells(self.document, SegmentParams.from_dict(run.params), run.fingerprint)
 
         def on_event(kind: str, payload: dict[str, Any]) -> None:

@@ -229,10 +229,14 @@ def test_all_unfinished_runs_are_listed_with_what_they_take(opened: Any, sample_
     assert "40% done" in session.pending_question.text
     session.answer(False)
     assert run_dir(second).exists()
+    shown = session.document.overlay
+    assert shown.origin == "live"
     session.leftovers.ask_delete(session.leftovers.items[0])
     session.answer(True)
     opened.wait()
     assert session.leftovers.items == []
+    # On screen are the cells of the other run.
+    assert session.document.overlay is shown
     assert not run_dir(second).exists()
     assert run_dir(first).exists()
     # From elsewhere its slide is opened, and it is offered there.

@@ -104,7 +104,7 @@ def _idle(ctx: Context) -> None:
     if run is not None:
         done = f"{run.blocks_done} of {run.blocks} blocks" if run.blocks else f"{run.blocks_done} blocks"
         where = "" if run.rois is None else ", regions only"
-        ui.text(f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:g} µm{where}).", dim=True)
+        ui.text(f"Unfinished run: {done} ({run.params['model']}, {run.params['diam_um']:g}\u00a0µm{where}).", dim=True)
         if ui.button("Discard unfinished run", width=-1.0, tooltip=TIPS["Discard unfinished run"]):
             session.discard_unfinished()
     for line in lines if lines or run is not None else (IDLE,):
@@ -122,11 +122,12 @@ def _leftovers(ctx: Context) -> None:
     for left in items[:LEFTOVERS_MAX]:
         about, known = text_of(left), left.run is not None
         tip = f"{about}. {TIPS['leftover']}" if known else f"{about}. What it was isn't known any more."
-        if ui.row(f"Run {left.name}", shown=left.slide_name, detail=about, enabled=known, beside=True, tooltip=tip):
+        if ui.row(f"Run {left.name}", shown=left.slide_name, middle=True, enabled=known, beside=True, tooltip=tip):
             leftovers.choose(left)
         ui.same_line(2)
         if ui.icon_button(f"Delete run {left.name}", "trash", tooltip=f"{TIPS['delete']} {about}."):
             leftovers.ask_delete(left)
+        ui.text(about, dim=True)
     if len(items) > LEFTOVERS_MAX:
         ui.text(f"… and {len(items) - LEFTOVERS_MAX:,} more.", dim=True)
 
