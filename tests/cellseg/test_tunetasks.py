@@ -12,6 +12,7 @@ import pytest
 from studio.cellseg import tasks, tunetasks
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
+from studio.cellseg.retune import READY_FOR
 from studio.cellseg.source import MaskGeometry
 from studio.cellseg.tunedsource import TunedSource
 from studio.core.jobs import NullProgress
@@ -37,6 +38,18 @@ class Listening(NullProgress):
     def emit(self, kind: str, payload: dict[str, Any]) -> None:
         assert kind == "cells"
         self.events.append(payload)
+
+
+class Impatient(NullProgress):
+    """Stops the task when it has asked so many times whether to go on."""
+
+    def __init__(self, most: int) -> None:
+        self.asked, self._most = 0, most
+
+    def advance(self, steps: int = 1, message: str | None = None) -> None:
+        self.asked += 1
+        if self.asked > self._most:
+            raise JobCancelled
 
 
 @pytest.fixture(autouse=True)
@@ -95,6 +108,26 @@ def test_other_thresholds_need_no_network(dots_path: Path, dots_params: SegmentP
         same(again, fresh(dots_path, changed))
         assert not np.array_equal(again["labels"], first["labels"]), change
     assert view(dots_path, changed, stream=False, flows=False)["flows"] is None
+
+
+def test_getting_ready_may_be_stopped(dots_path: Path, dots_params: SegmentParams) -> None:
+    first = view(dots_path, dots_params)
+    counting = Impatient(10**6)
+    view(dots_path, dots_params, counting, stream=False, ahead=True)
+    assert counting.asked > len(READY_FOR)
+    field = tunetasks._kept.field if tunetasks._kept is not None else None
+    assert field is not None
+    assert field._known is not None
+    known = field._known.count
+    # All that is asked for now is known, most of what lies between as well.
+    view(dots_path, dots_params.changed(cellprob_threshold=-2.25), stream=False)
+    assert field._known.count == known
+    field._known = None
+    with pytest.raises(JobCancelled):
+        view(dots_path, dots_params, Impatient(counting.asked // 2), stream=False, ahead=True)
+    same(view(dots_path, dots_params, stream=False), first)
+    changed = dots_params.changed(cellprob_threshold=-1.1)
+    same(view(dots_path, changed, stream=False), fresh(dots_path, changed))
 
 
 def test_thresholds_that_leave_no_cell(dots_path: Path, dots_params: SegmentParams) -> None:
