@@ -20,6 +20,7 @@ from studio.cellseg.blockdata import BlockData, keep_block
 from studio.cellseg.blocks import LAST_HALO, BlockCells, FlowPiece
 from studio.cellseg.estimate import Estimate, Estimator
 from studio.cellseg.finish import write_result
+from studio.cellseg.heap import Heap
 from studio.cellseg.journal import Journal, earlier_runs, explained
 from studio.cellseg.lattice import Rect
 from studio.cellseg.livesource import block_event, plan_event
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOURNAL_FORMAT = 3
+
+_HEAP_SHARE = 0.5
+"""Of the memory budget: what may be taken before freed memory is handed back to the system."""
 
 _NO_EFFECT = ("block", "window", "batch", "workers", "memory_gb", "device", "backend")
 """Parameters that an identity names by what they amount to, or not at all."""
@@ -225,6 +229,7 @@ class _Run:
         self._cells: dict[Rect, int] = {}
         """Of each finished block, how many cells it has a part of."""
         self._stains = StainSums.of(plan.slide)
+        self._heap = Heap(plan.params.memory_gb * 1e9 * _HEAP_SHARE)
 
     def resume(self) -> int:
         """Say what is to come and take in the blocks of earlier attempts; returns how many there are."""
@@ -267,11 +272,16 @@ class _Run:
 
     def write(self) -> tuple[int, tuple[int, int]]:
         """Put the result in place; returns the number of cells and the shape of the mask."""
-        plan, advance = self.plan, self._progress.advance
+        plan = self.plan
         self._progress.start(0, "Writing the result")
+
+        def advance() -> None:
+            self._progress.advance(0)
+            self._heap.look()
+
         meta = result_meta(plan, self._network, self._request.rois)
         with explained(self._journal.folder), self.times.measure("write"):
-            return write_result(plan, self._journal, self._request.out, meta, lambda: advance(0))
+            return write_result(plan, self._journal, self._request.out, meta, advance)
 
     def _through(self, cores: list[Rect], halos: dict[Rect, int]) -> Iterator[BlockData]:
         pipeline = Pipeline(
@@ -292,6 +302,7 @@ class _Run:
         """In the pipeline's threads: make a block durable, and let go of its pictures."""
         kept = keep_block(block, piece, self.plan.grid, flows=self.plan.params.save_flows, stains=self._stains)
         self._journal.write(kept)
+        self._heap.look()
         return replace(kept, labels=np.zeros((0, 0), np.int32), flows=None)
 
     def _note(self, block: BlockData) -> None:
