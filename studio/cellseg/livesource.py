@@ -24,6 +24,12 @@ FINE_BYTES = 96 << 20
 COARSE_BYTES = 64 << 20
 """Every `_COARSE`-th pixel of blocks, kept for far views: those of a slide of 4 Gpx fit."""
 
+CELLS_BYTES = 16 << 20
+"""What is known of cells of blocks, kept for those that are pointed at."""
+
+NEAR_PX = 512
+"""Mask pixels from a pixel of a cell within which the whole cell lies."""
+
 _COARSE_LEVEL = 4
 _NAME_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
@@ -34,6 +40,18 @@ class LiveBlock:
 
     mask: Rect
     file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class LiveCell:
+    """What finished blocks tell of a cell."""
+
+    center: tuple[float, float]
+    """x, y in slide pixels."""
+    measures: dict[str, float]
+    """By column name, as the result will have them; without a pixel size there is no area."""
+    whole: bool
+    """Whether all blocks that it may reach into are finished."""
 
 
 class LiveSource:
@@ -61,6 +79,7 @@ class LiveSource:
         self._sinks: dict[Rect, NDArray[np.float32]] = {}
         self._fine: ByteLRU[tuple[str, Rect], NDArray[Any]] = ByteLRU(FINE_BYTES, lambda array: array.nbytes)
         self._coarse: ByteLRU[tuple[str, Rect], NDArray[Any]] = ByteLRU(COARSE_BYTES, lambda array: array.nbytes)
+        self._parts: ByteLRU[Rect, NDArray[np.void]] = ByteLRU(CELLS_BYTES, lambda array: array.nbytes)
         self._closed = False
 
     def add(self, block: LiveBlock, cells: int) -> tuple[float, float, float, float]:
@@ -109,14 +128,70 @@ class LiveSource:
         """(N, 2): row, column in mask pixels of the points that the cells' flows lead to; with `wsi_dim`, x, y."""
         found = [np.zeros((0, 2), np.float32), *(self._sinks_of(block) for block in self._now())]
         work = np.concatenate(found).astype(np.float64)
-        points = (work + 0.5) / self._downscale - 0.5 - [self._mask.top, self._mask.left]
-        return self.geometry.slide_from_mask(points) if wsi_dim else points
+        return self._slide_from_work(work) if wsi_dim else self._mask_from_work(work)
+
+    def cell(self, label: int, near: tuple[float, float] | None = None) -> LiveCell | None:
+        """What is known by now of a cell; None where no finished block has it.
+
+        Reads files, those of all blocks unless a slide point (x, y) of the cell is given in `near`.
+        Raises ResultFileError for a block that can't be read any more.
+        """
+        from studio.cellseg.merge import measures_of, merge_parts
+
+        blocks = self._now()
+        if near is not None:
+            around = self._around(*near)
+            blocks = [block for block in blocks if block.mask.overlaps(around)]
+        found = []
+        for block in blocks:
+            parts = self._parts.get_or_load(block.mask, lambda block=block: _block(block, ("cells",)).cells)  # type: ignore[misc]
+            found.append(parts[live_ids(parts)[1:] == label])
+        cells = merge_parts([parts for parts in found if len(parts)]).cells
+        if len(cells) == 0:
+            return None
+        one = cells[0]
+        work = np.array([[one["sum_row"], one["sum_col"]]]) / float(one["area"])
+        [(x, y)] = self._slide_from_work(work).tolist()
+        mpp = self.geometry.mpp
+        known = measures_of(cells[:1], (mpp or 1.0) / self._downscale)
+        if mpp is None:
+            del known["area_um2"]
+        return LiveCell((x, y), {name: float(values[0]) for name, values in known.items()}, self._finished(one))
+
+    def _around(self, x: float, y: float) -> Rect:
+        """The pixels of the whole mask that a cell at a slide point may reach."""
+        place = self.geometry
+        row = int((y - place.offset_y) / place.scale_y) + self._mask.top
+        col = int((x - place.offset_x) / place.scale_x) + self._mask.left
+        return Rect(row - NEAR_PX, col - NEAR_PX, row + NEAR_PX, col + NEAR_PX)
+
+    def _finished(self, cell: np.void) -> bool:
+        """Whether finished blocks cover a cell's box and the pixels around it, as far as they are in the mask."""
+        scale, mask = self._downscale, self._mask
+        top, left = (max(int(cell[name] / scale) - 1, low) for name, low in (("top", mask.top), ("left", mask.left)))
+        bottom = min(int(cell["bottom"] / scale) + 1, mask.bottom)
+        right = min(int(cell["right"] / scale) + 1, mask.right)
+        covered = sum(
+            max(0, min(bottom, block.mask.bottom) - max(top, block.mask.top))
+            * max(0, min(right, block.mask.right) - max(left, block.mask.left))
+            for block in self._now()
+        )
+        return covered >= (bottom - top) * (right - left)
+
+    def _slide_from_work(self, work: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, 2) x, y in slide pixels of (N, 2) row, column in working pixels."""
+        return self.geometry.slide_from_mask(self._mask_from_work(work))
+
+    def _mask_from_work(self, work: NDArray[np.float64]) -> NDArray[np.float64]:
+        points: NDArray[np.float64] = (work + 0.5) / self._downscale - 0.5 - [self._mask.top, self._mask.left]
+        return points
 
     def close(self) -> None:
         """Let go of what is kept; reads afterwards raise."""
         self._closed = True
         self._fine.clear()
         self._coarse.clear()
+        self._parts.clear()
 
     def _now(self) -> list[LiveBlock]:
         with self._lock:

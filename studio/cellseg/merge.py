@@ -46,18 +46,23 @@ class MergedCells:
 
     def columns(self, grid: WorkGrid, mask: Rect) -> dict[str, NDArray[Any]]:
         """The other columns, by name, N rows each."""
-        cells = self.cells
+        cells, known = self.cells, measures_of(self.cells, grid.mpp)
         low = np.stack([cells["top"], cells["left"]], axis=1) / grid.downscale
         high = np.stack([cells["bottom"], cells["right"]], axis=1) / grid.downscale
         box = np.concatenate([np.floor(low), np.ceil(high)], axis=1).astype(np.int64)
         box = np.clip(box - [mask.top, mask.left] * 2, 0, [mask.rows, mask.cols] * 2)
-        stains = {name: (cells[name] / (cells["area"] * UNITS[name])).astype(np.float32) for name in _stains(cells)}
-        return stains | {
-            "area_um2": (cells["area"] * grid.mpp**2).astype(np.float32),
-            "bbox": box.astype(np.int32).reshape(-1, 4),
-            "cell_probability": (cells["sum_logit"] / (cells["area"] * float(LOGIT_UNITS))).astype(np.float32),
-            "flow_error": cells["flow_error"].copy(),
-        }
+        last = {name: known.pop(name) for name in ("cell_probability", "flow_error")}
+        return known | {"bbox": box.astype(np.int32).reshape(-1, 4)} | last
+
+
+def measures_of(cells: NDArray[np.void], mpp: float) -> dict[str, NDArray[Any]]:
+    """What sums over pixels tell of cells, PART with a row each, by column name; `mpp` of a working pixel."""
+    stains = {name: (cells[name] / (cells["area"] * UNITS[name])).astype(np.float32) for name in _stains(cells)}
+    return stains | {
+        "area_um2": (cells["area"] * mpp**2).astype(np.float32),
+        "cell_probability": (cells["sum_logit"] / (cells["area"] * float(LOGIT_UNITS))).astype(np.float32),
+        "flow_error": cells["flow_error"].copy(),
+    }
 
 
 def merge_parts(parts: Sequence[NDArray[np.void]]) -> MergedCells:

@@ -10,6 +10,7 @@ import numpy as np
 
 from studio.cellseg.cellvalues import colour_columns
 from studio.cellseg.columns import column_title, column_unit
+from studio.cellseg.livesource import LiveSource
 
 if TYPE_CHECKING:
     from studio.cellseg.celltable import CellTable
@@ -30,6 +31,8 @@ class CellFacts:
     title: str
     measures: tuple[tuple[str, str], ...] = ()
     """(name, value with unit) pairs."""
+    center: tuple[float, float] | None = None
+    """x, y in slide pixels."""
 
     @property
     def text(self) -> str:
@@ -47,10 +50,23 @@ def label_at(source: LabelSource, x: float, y: float) -> int:
     return int(source.read_labels(0, row, col, 1, 1)[0, 0])
 
 
-def facts_of(table: CellTable | None, label: int) -> CellFacts | None:
+def live_facts(source: LiveSource, label: int, near: tuple[float, float] | None = None) -> CellFacts | None:
+    """What finished blocks of a run under way tell of a cell, of which `near` is a slide point; None if there is none.
+
+    Cells get their numbers when the run is complete. Reads files: not for the main thread.
+    """
+    cell = source.cell(label, near)
+    if cell is None:
+        return None
+    title = "Cell, run under way" if cell.whole else "Part of a cell, run under way"
+    names = [name for name in _FIRST if name in cell.measures]
+    names += [name for name in cell.measures if name not in names]
+    measures = [(column_title(name), value_text(cell.measures[name], column_unit(name))) for name in names]
+    return CellFacts(label, title, tuple(measures), cell.center)
+
+
+def facts_of(table: CellTable, label: int) -> CellFacts | None:
     """What is known of a cell; None for a label that no cell has. Reads whole columns: not for the main thread."""
-    if table is None:
-        return CellFacts(label, "Cell of the run under way")
     ids = np.asarray(table["id"])
     row = int(np.searchsorted(ids, label))
     if row >= len(ids) or ids[row] != label:
@@ -63,7 +79,7 @@ def facts_of(table: CellTable | None, label: int) -> CellFacts | None:
         values = table[name]
         if values.ndim == 1 and values.dtype.kind in "fiub" and math.isfinite(value := float(values[row])):
             measures.append((column_title(name), value_text(value, column_unit(name))))
-    return CellFacts(label, f"Cell {label:,}", tuple(measures))
+    return CellFacts(label, f"Cell {label:,}", tuple(measures), (float(table["x"][row]), float(table["y"][row])))
 
 
 def value_text(value: float, unit: str = "") -> str:

@@ -8,7 +8,10 @@ from studio.cellseg.params import SegmentParams
 from studio.document import Document, Overlay
 
 LIVE = "live"
-"""Origin of the overlay of a run under way; the result that takes its place is `run`."""
+"""Origin of the overlay of a run under way."""
+
+RUN = "run"
+"""Origin of the result that takes its place."""
 
 
 class LiveCells:

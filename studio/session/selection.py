@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
+from studio.cellseg.livesource import LiveSource
 from studio.core.jobs import Job
-from studio.session.cellfacts import CellFacts, facts_of, label_at
+from studio.session.cellfacts import CellFacts, facts_of, label_at, live_facts
 from studio.session.findings import table_of_source
-from studio.session.live import LIVE
+from studio.session.live import LIVE, RUN
 
 if TYPE_CHECKING:
     from studio.cellseg.celltable import CellTable
@@ -44,6 +45,10 @@ class Selection:
         self._asked_hover: Point | None = None
         self._click: Point | None = None
         self._version = -1
+        self._shown: tuple[int, str] | None = None
+        """Version of the slide and origin of the cells that were shown."""
+        self._stale = False
+        """Whether a run's next block may tell more of the selected cell."""
         self._source: LabelSource | None = None
         self._table: CellTable | None = None
         self._job: Job | None = None
@@ -81,15 +86,7 @@ class Selection:
         document = self._document
         changed = False
         if document.overlay_version != self._version:
-            overlay = document.overlay
-            source = overlay.source if overlay is not None else None
-            if overlay is not None and source is self._source and overlay.origin != LIVE:
-                # Cells that were found anew have other numbers.
-                document.selected_cell = 0
-            self._version, self._source, self._table = document.overlay_version, source, None
-            self._asked_hover = self._click = None
-            changed = self.hovered is not None or self.selected is not None
-            self.hovered = self.selected = None
+            changed = self._take_in()
         if self.selected is not None and self.selected.label != document.selected_cell:
             self.selected, changed = None, True
         if document.overlay is None or self._busy:
@@ -99,10 +96,35 @@ class Selection:
             point, self._click = self._click, None
             self._start(source, point, None, self._select)
         elif self._needs_facts:
+            self._stale = False
             self._start(source, None, document.selected_cell, self._describe)
         elif self.hover_slide is not None and self.due_s <= 0:
             point = self._asked_hover = self.hover_slide
             self._start(source, point, None, lambda found: self._show_hovered(point, found))
+        return changed
+
+    def _take_in(self) -> bool:
+        """Other cells are shown, or more of them. Whether what is shown of one of them changed."""
+        document, overlay = self._document, self._document.overlay
+        source = overlay.source if overlay is not None else None
+        same = overlay is not None and source is self._source
+        growing = same and overlay is not None and overlay.origin == LIVE
+        before, self._shown = self._shown, (document.slide_version, overlay.origin if overlay is not None else "")
+        self._version, self._source, self._table = document.overlay_version, source, None
+        self._asked_hover = None
+        if growing:
+            # Labels stay; a cell at the edge of a block may have got its other part.
+            self._stale = self.selected is not None
+            return False
+        self._click = None
+        if before == (document.slide_version, LIVE) and self._shown[1] == RUN and self.selected is not None:
+            # The result has the same cells under other numbers.
+            self._click = self.selected.center
+        elif same:
+            # Cells that were found anew have other numbers.
+            document.selected_cell = 0
+        changed = self.hovered is not None or self.selected is not None
+        self.hovered, self.selected, self._stale = None, None, False
         return changed
 
     @property
@@ -111,26 +133,35 @@ class Selection:
 
     @property
     def _needs_facts(self) -> bool:
-        return self._document.selected_cell != 0 and self.selected is None
+        return self._document.selected_cell != 0 and (self.selected is None or self._stale)
 
     def _start(
         self, source: LabelSource, point: Point | None, label: int | None, apply: Callable[[Lookup], None]
     ) -> None:
         if self._table is None:
             self._table = table_of_source(source)
-        table, version = self._table, self._version
+        table = self._table
+        near = point or (self.selected.center if self.selected is not None else None)
 
         def work(_progress: object) -> Lookup:
             found = label if point is None else label_at(source, *point)
-            return (found or 0), (facts_of(table, found) if found else None)
+            if not found:
+                return 0, None
+            if isinstance(source, LiveSource):
+                return found, live_facts(source, found, near)
+            return found, facts_of(table, found) if table is not None else CellFacts(found, f"Cell {found:,}")
+
+        version = self._version
 
         def done(job: Job) -> None:
-            if version == self._document.overlay_version:
+            overlay = self._document.overlay
+            growing = overlay is not None and overlay.source is source and overlay.origin == LIVE
+            if version == self._document.overlay_version or growing:
                 apply(cast(Lookup, job.result))
 
         def failed(_job: Job) -> None:
             # What can't be read shows as an error tile's gap; a note for each move of the mouse would help nobody.
-            if label is not None:
+            if label is not None and self.selected is None:
                 self.clear()
 
         self._job = self._run("Cell", work, done, failed=failed)

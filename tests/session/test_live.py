@@ -12,10 +12,12 @@ from studio.cellseg.blockdata import BlockData, to_bytes
 from studio.cellseg.blocks import PART
 from studio.cellseg.lattice import Rect
 from studio.cellseg.livesource import block_event, plan_event
+from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry
 from studio.core.jobs import Job
 from studio.document import Overlay
 from studio.session import Session
+from studio.session import selection as selection_module
 from tests.render.pictures import source_of
 from tests.session.conftest import Bench
 
@@ -116,3 +118,59 @@ def test_a_slide_that_was_left_has_the_cells_found_so_far_again(
     job.events.append(("block", block(tmp_path, 100, 0)))
     session.update()
     assert session.document.overlay is None
+
+
+def half(folder: Path, col: int, labels: np.ndarray) -> dict[str, Any]:
+    """A block of 100 × 100 with its part of a cell whose sink is at (50, 98)."""
+    core = Rect(0, col, 100, col + 100)
+    rows, cols = np.nonzero(labels)
+    cells = np.zeros(1, PART)
+    cells["row"], cells["col"], cells["area"], cells["flow_error"] = 50, 98, len(rows), 0.25
+    cells["sum_row"], cells["sum_col"] = rows.sum(), (cols + col).sum()
+    cells["top"], cells["bottom"] = rows.min(), rows.max() + 1
+    cells["left"], cells["right"] = cols.min() + col, cols.max() + 1 + col
+    data = BlockData(core, core, labels, cells, None, core, core, np.zeros((1, 1), np.int32), 96)
+    file = folder / f"half_{col}.block"
+    file.write_bytes(to_bytes(data))
+    return block_event(data, file)
+
+
+def test_a_cell_of_finished_blocks_is_pointed_at_and_selected_and_stays_so_in_the_result(
+    run: tuple[Session, Job], bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection_module, "DWELL_S", 0.0)
+    session, job = run
+    selection, document = session.selection, session.document
+    geometry = MaskGeometry((200, 200), 2.0, 2.0, mpp=0.5)
+    job.events[-1] = ("plan", plan_event(geometry, WHOLE, 1.0, flows=False))
+    left, right = np.zeros((100, 100), np.int32), np.zeros((100, 100), np.int32)
+    left[40:60, 90:] = right[40:60, :10] = 1
+    job.events.append(("block", half(tmp_path, 0, left)))
+    session.update()
+    selection.point_at((190.0, 100.0))
+    bench.wait(lambda: selection.hovered is not None)
+    assert selection.hovered is not None
+    assert selection.hovered.title.startswith("Part of a cell")
+    assert dict(selection.hovered.measures)["Area"] == "50 µm²"
+    assert dict(selection.hovered.measures)["Flow error"] == "0.25"
+    selection.click((190.0, 100.0))
+    bench.wait(lambda: selection.selected is not None)
+    label = document.selected_cell
+    # The other half comes: the same cell is still selected, and there is more of it.
+    job.events.append(("block", half(tmp_path, 100, right)))
+    session.update()
+    assert (selection.selected is not None, document.selected_cell) == (True, label)
+    bench.wait(lambda: selection.selected is not None and "100 µm²" in selection.selected.text)
+    assert selection.selected is not None
+    assert selection.selected.title.startswith("Cell,")
+    assert selection.selected.center == pytest.approx((200.0, 100.0))
+    bench.wait(lambda: selection.hovered is not None and selection.hovered.title == selection.selected.title)
+    # The result takes the place of the blocks; its cell there is number 7.
+    masks = np.zeros((200, 200), np.uint32)
+    masks[40:60, 90:110], masks[0:9, 0:9] = 7, 3
+    document.set_overlay(Overlay(ArraySource(masks, geometry), "run"))
+    bench.wait(lambda: document.selected_cell == 7)
+    # Where the blocks were of another run, or a preview comes instead, nothing stays.
+    document.set_overlay(Overlay(ArraySource(masks.copy(), geometry), "preview"))
+    session.update()
+    assert (document.selected_cell, selection.selected) == (0, None)

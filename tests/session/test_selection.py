@@ -97,7 +97,7 @@ def test_other_cells_have_nothing_selected(session: Session, bench: Bench) -> No
     assert (document.selected_cell, selection.selected) == (0, None)
 
 
-def test_cells_of_a_run_under_way_have_no_measures_yet(session: Session, bench: Bench) -> None:
+def test_a_label_of_a_run_under_way_that_no_block_knows_shows_nothing(session: Session, bench: Bench) -> None:
     class Live(LiveSource):
         def read_labels(self, level: int, row: int, col: int, rows: int, cols: int) -> np.ndarray:
             return np.full((rows, cols), 77, np.uint32)
@@ -106,9 +106,8 @@ def test_cells_of_a_run_under_way_have_no_measures_yet(session: Session, bench: 
 
     session.document.set_overlay(Overlay(Live(GEOMETRY, Rect(0, 0, 64, 64)), "live"))
     session.selection.point_at(FIRST)
-    bench.wait(lambda: session.selection.hovered is not None)
-    assert session.selection.hovered is not None
-    assert session.selection.hovered.measures == ()
+    bench.wait(lambda: math.isinf(session.selection.due_s) and session.idle)
+    assert session.selection.hovered is None, "a label that no block knows"
     assert session.colours.columns == []
 
 
