@@ -1,10 +1,14 @@
-"""What is known of the cell under the pointer, beside it; a click selects the cell, Esc lets it go."""
+"""What is known of the cell under the pointer, beside it; a click selects the cell, Esc lets it go.
+
+From far away, where a cell is a dot or less, a ring of the same size on any zoom shows the selected one.
+"""
 
 from __future__ import annotations
 
 import math
 
 from studio.app.camera import Camera
+from studio.app.roi_draw import SHADOW
 from studio.app.tools import Point, ToWindow
 from studio.gui.events import KEY_ESCAPE, Event, Focus, Key, MouseButton, MouseMove
 from studio.gui.factcard import fact_card
@@ -13,6 +17,13 @@ from studio.session import Session
 
 CLICK = 4.0
 """Window units that the pointer may move between down and up; more is a drag."""
+
+RING = 11.0
+"""Radius of the ring around the selected cell, in units of the design, whatever the zoom."""
+
+FAR = 14.0
+"""Window units that a cell of the usual size must measure for its outline to be found without a ring."""
+RING_COLOR = (1.0, 0.85, 0.1, 1.0)
 
 
 class HoverTool:
@@ -55,9 +66,26 @@ class HoverTool:
         document = self._session.document
         return bool(document.style.layers) and document.style.alpha > 0 and not document.tool
 
+    @property
+    def ring_slide(self) -> Point | None:
+        """The slide point that a ring is drawn around: the selected cell, where it is too small to be found."""
+        document, cell = self._session.document, self._session.selection.selected
+        if cell is None or cell.center is None or not document.style.layers or document.style.alpha <= 0:
+            return None
+        if document.comparison.view in ("a", "bare"):
+            return None
+        slide = document.slide
+        params = document.overlay.params if document.overlay is not None else None
+        diameter = (params or document.params).diam_um / slide.mpp if slide is not None and slide.mpp else FAR
+        return cell.center if diameter / document.view.scale / self._camera.pixel_ratio < FAR else None
+
     def draw(self, painter: Painter, to_window: ToWindow) -> None:
-        """The card of the cell under the pointer."""
+        """The ring around the selected cell, and the card of the one under the pointer."""
         selection = self._session.selection
+        if (center := self.ring_slide) is not None:
+            place, radius = to_window(*center), painter.px(RING)
+            painter.circle(place, radius, SHADOW, 4.5)
+            painter.circle(place, radius, RING_COLOR, 2.0)
         hovered, at = selection.hovered, selection.hover_slide
         if hovered is None or at is None:
             return

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from studio.app.hover import HoverTool
+from studio.app.hover import RING, HoverTool
 from studio.app.legend import legends
 from studio.cellseg.cellvalues import laid_out
 from studio.cellseg.memory import ArraySource
@@ -17,6 +17,7 @@ from studio.cellseg.source import MaskGeometry
 from studio.document import FILL_BY_CELL, Document, Overlay
 from studio.gui.events import KEY_ESCAPE, Focus, Key, MouseButton, MouseMove
 from studio.gui.factcard import fact_card
+from studio.gui.painter import Painter
 from studio.session import selection as selection_module
 from tests.app.stand import Stand
 
@@ -136,3 +137,34 @@ def test_legends_say_what_colours_mean(stand: Stand) -> None:
     assert legends(Document()) == []
     document.style.alpha, document.style.cellprob = 1.0, False
     stand.p.frame()
+
+
+def test_from_far_away_a_ring_of_one_size_is_around_the_selected_cell(stand: Stand) -> None:
+    tool = HoverTool(stand.session, stand.camera)
+    document = stand.session.document
+    document.selected_cell = 6
+    stand.wait(lambda: stand.session.selection.selected is not None)
+    drawn: list[tuple[tuple[float, float], float]] = []
+
+    class Ink:
+        def px(self, length: float) -> float:
+            return length
+
+        def circle(self, center: tuple[float, float], radius: float, *_rest: object) -> None:
+            drawn.append((center, radius))
+
+    # Cell 6 is in the second row and column of squares of 50 pixels, of two slide pixels each.
+    for scale, expected in ((0.5, None), (4.0, (150.0, 150.0)), (32.0, (150.0, 150.0))):
+        document.view.scale = scale
+        drawn.clear()
+        assert tool.ring_slide == (None if expected is None else pytest.approx(expected, abs=1.0))
+        tool.draw(cast(Painter, Ink()), stand.camera.window_from_slide)
+        if expected is not None:
+            at = stand.camera.window_from_slide(*expected)
+            assert drawn
+            assert all(center == pytest.approx(at, abs=1.0) for center, _ in drawn)
+            assert {radius for _, radius in drawn} == {RING}
+        else:
+            assert not drawn
+    document.style.alpha = 0.0
+    assert tool.ring_slide is None
