@@ -29,6 +29,7 @@ TIPS = {
     "Load…": "Add the regions of a GeoJSON file (QuPath's) or a CSV (Slideflow's).",
     "Save…": "Write all regions as GeoJSON, which QuPath reads, or as CSV.",
     "Clear lines": "Take the measured lines off the slide (Esc).",
+    "Bookmark name": "What to call this bookmark; Enter keeps it.",
     "View name": "What to call the view; empty for a number.",
     "Add bookmark": "Remember what is in view, for the next time this slide is open too (Ctrl+B).",
 }
@@ -38,11 +39,13 @@ LISTED_MAX = 200
 
 
 class AnnotationsPanel(Panel):
-    """Keeps the name being typed for the next bookmark, and which region's name is being typed."""
+    """Keeps what is being typed: the next bookmark's name, the selected region's, a bookmark's other name."""
 
     def __init__(self) -> None:
         self._name = ""
         self._edited = -1
+        self._renamed: int | None = None
+        self._just = False
 
     def draw(self, ctx: Context) -> None:
         """Draw tools and lists."""
@@ -129,15 +132,32 @@ class AnnotationsPanel(Panel):
     def _bookmarks(self, ctx: Context) -> None:
         ui, bookmarks = ctx.ui, ctx.actions.bookmarks
         for index, mark in enumerate(bookmarks.all[:LISTED_MAX]):
+            if index == self._renamed:
+                self._rename(ctx, index, mark.name)
+                continue
             key = f" (Ctrl+{index + 1})" if index < 9 else ""
             tip = f"Go to {mark.name}{key}."
-            if ui.row(f"{mark.name} #{index + 1}", shown=mark.name, icon="bookmark", beside=True, tooltip=tip):
+            if ui.row(f"{mark.name} #{index + 1}", shown=mark.name, icon="bookmark", beside=2, tooltip=tip):
                 bookmarks.go(index)
+            ui.same_line(2)
+            if ui.icon_button(f"Rename {mark.name} #{index + 1}", "edit", tooltip=f"Rename {mark.name}."):
+                self._renamed, self._just = index, True
             ui.same_line(2)
             if ui.icon_button(f"Forget {mark.name} #{index + 1}", "trash", tooltip=f"Forget {mark.name}."):
                 bookmarks.remove(index)
+                self._renamed = None
         with ui.labels(84):
             self._name, _ = ui.text_field("View name", self._name, labelled=True, tooltip=TIPS["View name"])
         if ui.button("Add bookmark", width=-1.0, tooltip=TIPS["Add bookmark"]):
             bookmarks.add(self._name)
             self._name = ""
+
+    def _rename(self, ctx: Context, index: int, name: str) -> None:
+        """The line of the bookmark that gets another name: Enter, or leaving the field, keeps it."""
+        just, self._just = self._just, False
+        typed, left = ctx.ui.text_field(
+            f"Name of bookmark {index + 1}", name, focus=just, tooltip=TIPS["Bookmark name"]
+        )
+        if left:
+            ctx.actions.bookmarks.rename(index, typed)
+            self._renamed = None

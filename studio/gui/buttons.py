@@ -120,16 +120,16 @@ class Buttons(Base):
 
     def row(
         self, label: str, *, icon: str = "", detail: str = "", selected: bool = False, enabled: bool = True,
-        tooltip: str = "", middle: bool = False, shown: str | None = None, beside: bool = False,
+        tooltip: str = "", middle: bool = False, shown: str | None = None, beside: int = 0,
     ) -> bool:  # fmt: skip
         """A line of a list across the whole width, with a dim detail at its right end; True when pressed.
 
         `shown` stands on it instead of the label, where two would be called the
-        same; `beside` leaves room for an icon button after it.
+        same; `beside` leaves room for so many icon buttons after it.
         """
         state, theme = self._state, self._state.theme
         text = label if shown is None else shown
-        room = self._room() - (state.px(FRAME_HEIGHT + 2) if beside else 0)
+        room = self._room() - beside * state.px(FRAME_HEIGHT + 2)
         hit = self._hit(label, room, state.px(FRAME_HEIGHT + 2), enabled=enabled)
         left, top, width, height = hit.rect
         with self._dimmed(enabled):

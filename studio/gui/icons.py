@@ -16,6 +16,7 @@ ICONS = {
     "compare": "\uf6d5",
     "copy": "\uea7a",
     "download": "\uea96",
+    "edit": "\ueb04",
     "error": "\uea6a",
     "extensions": "\ueb10",
     "eye": "\uea9a",

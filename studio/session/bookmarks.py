@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,6 +58,13 @@ class Bookmarks:
             mark = marks[index]
             view.center_x, view.center_y, view.scale = mark.center_x, mark.center_y, mark.scale
             view.rotation = mark.rotation
+
+    def rename(self, index: int, name: str) -> None:
+        """Call a bookmark something else; an empty name changes nothing."""
+        marks, name = list(self.all), " ".join(name.split())
+        if name and 0 <= index < len(marks) and name != marks[index].name:
+            marks[index] = replace(marks[index], name=name)
+            self._store(marks)
 
     def remove(self, index: int) -> None:
         """Forget a bookmark."""

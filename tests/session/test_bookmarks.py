@@ -26,6 +26,11 @@ def test_kept_from_start_to_start_by_slide(sample_slide: Path, tmp_path: Path) -
     again.bookmarks.go(0)
     view = again.document.view
     assert (view.center_x, view.center_y, view.scale) == (700, 800, 0.5)
+    again.bookmarks.rename(0, "  Invasive   front ")
+    again.bookmarks.rename(1, "  ")
+    again.bookmarks.rename(2, "Nowhere")
+    assert [mark.name for mark in again.bookmarks.all] == ["Invasive front", "View 2"]
+    assert again.bookmarks.all[0].center_x == 700
     again.bookmarks.remove(0)
     again.bookmarks.remove(0)
     assert again.settings.bookmarks == {}

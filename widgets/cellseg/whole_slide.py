@@ -122,7 +122,7 @@ def _leftovers(ctx: Context) -> None:
     for left in items[:LEFTOVERS_MAX]:
         about, known = text_of(left), left.run is not None
         tip = f"{about}. {TIPS['leftover']}" if known else f"{about}. What it was isn't known any more."
-        if ui.row(f"Run {left.name}", shown=left.slide_name, middle=True, enabled=known, beside=True, tooltip=tip):
+        if ui.row(f"Run {left.name}", shown=left.slide_name, middle=True, enabled=known, beside=1, tooltip=tip):
             leftovers.choose(left)
         ui.same_line(2)
         if ui.icon_button(f"Delete run {left.name}", "trash", tooltip=f"{TIPS['delete']} {about}."):
