@@ -54,7 +54,9 @@ def side_by_side(window: StudioWindow, diam_um: float) -> float:
     assert len(pictures) >= 2
     for label in pictures[:2]:
         window.click(label, "cellseg")
-    probe = window.wait("the picture's diameter", lambda p: abs(p["cellseg"]["diam_um"] - diam_um) > 0.01)
+        value = float(label.split()[1])
+        probe = window.wait(label, lambda p, value=value: abs(p["cellseg"]["diam_um"] - value) < 0.06)
+    assert abs(probe["cellseg"]["diam_um"] - diam_um) > 0.01
     window.toggle("Side by side")
     return float(probe["cellseg"]["diam_um"])
 

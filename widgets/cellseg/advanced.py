@@ -54,8 +54,10 @@ def draw(ctx: Context) -> None:
     ui, session, params = ctx.ui, ctx.actions, ctx.document.params
     titles = [CHANNEL_TITLES[name] for name in CHANNELS]
     channel = ui.combo("Channel", CHANNELS.index(params.channel), titles, tooltip=TIPS["Channel"])
-    if params.channel == "auto" and (meaning := session.channel.meaning()) is not None:
-        ui.text(f"{CHANNEL_TITLES[meaning[0]]}, {meaning[1]}.", dim=True)
+    if params.channel == "auto":
+        # A line from the first, so that nothing moves when the slide has been looked at.
+        meaning = session.channel.meaning()
+        ui.text("…" if meaning is None else f"{CHANNEL_TITLES[meaning[0]]}, {meaning[1]}.", dim=True)
     session.set_params(
         channel=CHANNELS[channel],
         niter=ui.integer("Iterations", params.niter, step=50, tooltip=TIPS["Iterations"]),
