@@ -24,18 +24,32 @@ MOUSE = (
     ("Zoom at the pointer", "Wheel"),
     ("Zoom in", "Double click"),
     ("Go somewhere", "Click the minimap"),
+    ("Select a cell", "Click it"),
     ("Select or move a region", "Drag its outline"),
     ("Add or move a corner", "Drag it"),
     ("Remove a corner", "Right click"),
     ("Open slides and cells", "Drop files"),
 )
 
+KEYBOARD = (
+    ("Open the menu", "F10 or Alt"),
+    ("Through a menu or a list", "Up Down"),
+    ("Next control, the one before", "Tab or Shift+Tab"),
+    ("Press it, drop down its list", "Space or Enter"),
+    ("Change it", "Left Right"),
+    ("Close it, let go", "Esc"),
+)
+"""What is no command: the keys of menus, lists and panels."""
+
 Section = tuple[str, list[tuple[str, str]]]
 
 
 def sections_of(commands: Sequence[Command]) -> list[Section]:
     """(title, [(what, keys)]): everything that has a key, by the menu it stands in."""
-    sections: dict[str, list[tuple[str, str]]] = {"Mouse": list(MOUSE)}
+    sections: dict[str, list[tuple[str, str]]] = {
+        "Mouse": list(MOUSE),
+        "Menus and panels": [(what, key_text(keys)) for what, keys in KEYBOARD],
+    }
     for command in commands:
         keys = command.listed
         if keys is None:

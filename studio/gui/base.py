@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ import imgui
 
 from studio.gui import scopes
 from studio.gui.control import Rect
+from studio.gui.events import KEY_ESCAPE, KEY_TAB
 from studio.gui.focus import LESS, MORE, PRESSING
 from studio.gui.lines import text_width
 from studio.gui.painter import Painter, elided
@@ -111,7 +112,8 @@ class Base:
         if enabled and stop:
             if pressed:
                 self._state.focus.clicked((self._state.panel, label))
-            if self._can_have_keyboard(label, rect, stepped=stepped):
+            # An open list has the keys, also that of this very button.
+            if self._can_have_keyboard(label, rect, stepped=stepped) and not self._state.popup_before:
                 pressed |= self._state.take_key(*PRESSING)
         return Hit(rect, hovered and enabled, held and enabled, pressed and enabled)
 
@@ -133,6 +135,26 @@ class Base:
     def _key_steps(self) -> int:
         """What arrow keys ask of the control that has the keyboard: one step less or more, or none."""
         return int(self._state.take_key(*MORE)) - int(self._state.take_key(*LESS))
+
+    def _list_keys(self, label: str, enabled: Sequence[bool], start: int) -> int:
+        """Act on keys for the list that is open and being drawn; number of the line chosen by them, or -1."""
+        state = self._state
+        state.popup_open = True
+        chosen = state.list_keys.follow(
+            (state.panel, label), enabled, start, state.take_key, by_keyboard=state.focus.visible
+        )
+        if chosen or state.take_key(KEY_ESCAPE, KEY_TAB):
+            imgui.close_current_popup()
+        return state.list_keys.lit if chosen else -1
+
+    def _show_lit(self, number: int) -> None:
+        """Mark the line drawn last if arrow keys have come to it, and bring it into sight."""
+        keys = self._state.list_keys
+        if keys.lit == number:
+            self._paint.lit()
+            if keys.moved:
+                imgui.set_scroll_here_y(0.5)
+                self._state.settle = max(1, self._state.settle)
 
     def _done(self, label: str, kind: str, enabled: bool, value: object, tooltip: str) -> None:
         """Report the control drawn last, and explain it."""

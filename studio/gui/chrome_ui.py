@@ -9,7 +9,6 @@ import imgui
 
 from studio.gui import scopes
 from studio.gui.control import Rect
-from studio.gui.events import KEY_ESCAPE
 from studio.gui.painter import Painter
 from studio.gui.state import GuiState
 from studio.gui.theme import Color
@@ -154,22 +153,42 @@ class ChromeUi:
         left, top = imgui.get_cursor_screen_pos()
         width, height = imgui.calc_text_size(label)
         with scopes.styles(look):
+            if state.menu_keys.enter(label, enabled=enabled):
+                imgui.open_popup(label)
+            inner = state.menu_keys.inside
             menu = imgui.begin_menu(label, enabled)
+            if inner:
+                self._light()
             state.record(label, "menu", enabled=enabled, value=menu.opened, rect=(left, top, width, height))
             if not menu.opened:
                 yield False
                 return
+            state.menu_keys.opened(label)
             with menu:
                 state.popup_open = True
-                if state.pressed(KEY_ESCAPE):
+                if state.menu_keys.closes:
                     imgui.close_current_popup()
-                yield True
+                try:
+                    yield True
+                finally:
+                    state.menu_keys.leave()
 
     def menu_item(self, label: str, shortcut: str = "", *, checked: bool | None = None, enabled: bool = True) -> bool:
         """A line of a menu; True when chosen. `checked` (True or False) gives it a tick or room for one."""
         clicked, _ = imgui.menu_item(label, shortcut or None, bool(checked), enabled)
+        keys = self._state.menu_keys
+        keys.line(label, enabled=enabled)
+        self._light()
         self._state.record(label, "item", enabled=enabled, value=checked)
+        if keys.chosen:
+            imgui.close_current_popup()
+            return True
         return bool(clicked) and enabled
+
+    def _light(self) -> None:
+        """Show that arrow keys have come to the line drawn last."""
+        if self._state.menu_keys.lit:
+            self._paint.lit()
 
     def menu_separator(self) -> None:
         """A thin line between groups of a menu."""

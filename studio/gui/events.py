@@ -8,6 +8,7 @@ queue ends a frame's events before one that would hide another.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ FIRST_NAMED_KEY = 256
 KEY_ESCAPE, KEY_ENTER, KEY_TAB, KEY_BACKSPACE, KEY_DELETE = 256, 257, 258, 259, 261
 KEY_RIGHT, KEY_LEFT, KEY_DOWN, KEY_UP, KEY_PAGE_UP, KEY_PAGE_DOWN, KEY_HOME, KEY_END = range(262, 270)
 KEY_KP_ENTER = 335
+KEY_F10 = 299
+KEY_LEFT_ALT = 342
 KEY_SPACE = 32
 """GLFW's numbers of the keys that text fields and dialogs act on."""
 
@@ -156,3 +159,25 @@ class EventQueue:
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
+
+
+class AltTap:
+    """Tells whether Alt was pressed and let go of again, with nothing else between."""
+
+    def __init__(self) -> None:
+        self._down = False
+
+    def of(self, events: Iterable[Event]) -> bool:
+        """Take in a frame's events. Whether a tap ended in it."""
+        tapped = False
+        for event in events:
+            match event:
+                case Key(key=key, down=True) if key == KEY_LEFT_ALT:
+                    self._down = not event.mods & (MOD_SHIFT | MOD_CONTROL | MOD_SUPER)
+                case Key(key=key, down=False) if key == KEY_LEFT_ALT:
+                    tapped, self._down = self._down, False
+                case MouseMove():
+                    pass
+                case _:
+                    self._down = False
+        return tapped

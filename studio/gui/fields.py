@@ -11,7 +11,7 @@ import imgui
 from studio.gui import scopes
 from studio.gui.base import FRAME_HEIGHT, ROUNDING, Base
 from studio.gui.control import Rect
-from studio.gui.events import KEY_DOWN, KEY_ESCAPE, KEY_LEFT, KEY_RIGHT, KEY_UP
+from studio.gui.events import KEY_DOWN, KEY_LEFT, KEY_RIGHT, KEY_UP
 from studio.gui.focus import PRESSING
 from studio.gui.theme import Color
 
@@ -164,30 +164,39 @@ class Fields(Base):
 
     def _list(self, label: str, index: int, items: Sequence[str], shown: str, width: float, tooltip: str) -> int:
         imgui.set_next_item_width(width)
+        if items and self._state.focus.is_on((self._state.panel, label)) and self._drops_down(label):
+            imgui.open_popup(f"##{label}")
         with self._field_look():
             popup = imgui.begin_combo(f"##{label}", shown, imgui.COMBO_NO_ARROW_BUTTON | imgui.COMBO_HEIGHT_LARGE)
             if popup.opened:
+                self._state.focus.add((self._state.panel, label), stepped=True, modal=self._state.in_dialog)
                 with popup:
-                    return self._options(index, items)
+                    return self._options(label, index, items)
             self._state.tooltip(label, tooltip, hovered=imgui.is_item_hovered())
             (left, top), (wide, high) = imgui.get_item_rect_min(), imgui.get_item_rect_size()
             if self._can_have_keyboard(label, (left, top, wide, high), stepped=True) and items:
                 # Down is the next one in the list, though it is less of a number.
-                down = self._state.take_key(KEY_DOWN, KEY_RIGHT, *PRESSING)
+                down = self._state.take_key(KEY_DOWN, KEY_RIGHT)
                 step = int(down) - int(self._state.take_key(KEY_UP, KEY_LEFT))
                 index = min(len(items) - 1, max(0, index + step))
         return index
 
-    def _options(self, index: int, items: Sequence[str]) -> int:
+    def _drops_down(self, label: str) -> bool:
+        """Whether a key asks for the list of the field that has the keyboard: Space, Enter, or Alt with an arrow."""
+        state = self._state
+        if imgui.is_popup_open(f"##{label}"):
+            return False
+        return state.take_key(*PRESSING) or (bool(imgui.get_io().key_alt) and state.take_key(KEY_DOWN, KEY_UP))
+
+    def _options(self, label: str, index: int, items: Sequence[str]) -> int:
         state, chosen = self._state, index
+        pressed_at = self._list_keys(label, [True] * len(items), index)
         with scopes.styles({imgui.STYLE_ITEM_SPACING: (state.px(8), state.px(6))}):
-            state.popup_open = True
-            if state.pressed(KEY_ESCAPE):
-                imgui.close_current_popup()
             for number, item in enumerate(items):
                 pressed, _ = imgui.selectable(f"{item}##{number}", number == index)
-                if pressed:
+                if pressed or number == pressed_at:
                     chosen = number
+                self._show_lit(number)
                 if number == index and imgui.is_window_appearing():
                     imgui.set_scroll_here_y(0.5)
                 state.record(item, "option", enabled=True, value=number == index)

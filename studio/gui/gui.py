@@ -88,6 +88,8 @@ class Gui:
         self._buttons = [False] * BUTTONS
         self._keys: set[int] = set()
         self._mods = 0
+        self._pointer = ev.OUTSIDE
+        self._tap = ev.AltTap()
         self._last_press: tuple[float, float, float] | None = None
         self._in_frame = False
         self._context: Any = None
@@ -180,6 +182,15 @@ class Gui:
         io.display_fb_scale = ratio, max(0.25, size_framebuffer[1] / height)
         io.delta_time = max(1e-4, dt_s)
         self._feed(events)
+        moved = any(isinstance(event, ev.MouseMove | ev.MouseButton) for event in events)
+        blocked = state.modal_before is not None or (state.popup_before and not state.menu_keys.is_open)
+        state.menu_keys.begin(state.take_key, tapped=self._tap.of(events), moved=moved, blocked=blocked)
+        state.list_keys.begin(mouse_moved=moved)
+        if state.menu_keys.by_keyboard:
+            # Where the pointer happens to rest must not open another menu.
+            io.mouse_pos = ev.OUTSIDE
+        elif moved or io.mouse_pos == ev.OUTSIDE:
+            io.mouse_pos = self._pointer
         state.follow_focus()
         imgui.new_frame()
         self._in_frame = True
@@ -260,7 +271,7 @@ class Gui:
         for event in events:
             match event:
                 case ev.MouseMove(x=x, y=y):
-                    io.mouse_pos = max(-1e6, x), max(-1e6, y)
+                    io.mouse_pos = self._pointer = max(-1e6, x), max(-1e6, y)
                 case ev.MouseButton(button=button, down=down, mods=mods):
                     self._mods = mods
                     if 0 <= button < BUTTONS:

@@ -9,10 +9,11 @@ import imgui
 from studio.gui import scopes
 from studio.gui.base import FRAME_HEIGHT, ROUNDING, Base
 from studio.gui.control import Entry
-from studio.gui.events import KEY_ESCAPE
 from studio.gui.state import DISABLED_ALPHA
 
 PADDING, SPACING = 8, 6
+
+_NO_ENTRY = -1
 
 
 class Menus(Base):
@@ -42,7 +43,7 @@ class Menus(Base):
             imgui.STYLE_WINDOW_PADDING: (state.px(10), state.px(PADDING))
         }
         with scopes.styles(padding), imgui.begin_popup(name) as popup:
-            return self._entries(entries) if popup.opened else None
+            return self._entries(label, entries) if popup.opened else None
 
     def _popup_top(self, top: float, height: float, entries: int) -> float:
         """Below the button, or above it where the window ends."""
@@ -52,18 +53,17 @@ class Menus(Base):
         below = top + height + state.px(2)
         return below if below + tall <= state.size[1] else max(0.0, top - state.px(2) - tall)
 
-    def _entries(self, entries: Sequence[Entry]) -> int | None:
+    def _entries(self, label: str, entries: Sequence[Entry]) -> int | None:
         state, chosen = self._state, None
-        state.popup_open = True
-        if state.pressed(KEY_ESCAPE):
-            imgui.close_current_popup()
+        pressed_at = self._list_keys(label, [entry.enabled for entry in entries], _NO_ENTRY)
         with scopes.styles({imgui.STYLE_ITEM_SPACING: (state.px(8), state.px(SPACING))}):
             for number, entry in enumerate(entries):
                 # Not the binding's own way to disable it, under which nothing would explain why.
                 flags = 0 if entry.enabled else imgui.SELECTABLE_DONT_CLOSE_POPUPS
                 with scopes.styles({} if entry.enabled else {imgui.STYLE_ALPHA: DISABLED_ALPHA}):
                     pressed, _ = imgui.selectable(f"{entry.label}##{number}", False, flags)
-                if pressed and entry.enabled:
+                if (pressed or number == pressed_at) and entry.enabled:
                     chosen = number
+                self._show_lit(number)
                 self._done(entry.label, "option", entry.enabled, None, entry.tooltip)
         return chosen

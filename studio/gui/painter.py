@@ -70,6 +70,14 @@ class Painter:
         """A straight line."""
         self._list.add_line(*start, *end, self._state.color(color), thickness)
 
+    def lit(self) -> None:
+        """Mark the line of a list that was drawn last as the one that arrow keys have come to."""
+        (left, top), (width, height) = imgui.get_item_rect_min(), imgui.get_item_rect_size()
+        rect = (left, top, width, height)
+        rounding = self._state.px(4)
+        self.fill(rect, (*self.theme.accent[:3], 0.22), rounding)
+        self.frame(rect, self.theme.accent_hover, rounding, max(2.0, self._state.px(2)))
+
     def lines(self, points: Sequence[Point], color: Color, thickness: float = 1.0) -> None:
         """A line through several points."""
         self._list.add_polyline(list(points), self._state.color(color), 0, thickness)

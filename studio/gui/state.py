@@ -16,6 +16,8 @@ from studio.gui.focus import Focus
 from studio.gui.fonts import Fonts
 from studio.gui.keys import key_text
 from studio.gui.lines import with_whole_numbers
+from studio.gui.listkeys import ListKeys
+from studio.gui.menukeys import MenuKeys
 from studio.gui.textures import Textures
 from studio.gui.theme import Color, Theme
 
@@ -103,6 +105,10 @@ class GuiState:
         """Whether text was refused in this frame."""
         self.cursor: str | None = None
         self.popup_open = False
+        self.popup_before = False
+        """Whether a menu or a list was open in the frame before: keys are for it."""
+        self.menu_keys = MenuKeys()
+        self.list_keys = ListKeys()
         self.modal: str | None = None
         """The dialog drawn in this frame."""
         self.modal_before: str | None = None
@@ -127,7 +133,7 @@ class GuiState:
         self.drafts_drawn.clear()
         self.field_left = None
         self.cursor = None
-        self.popup_open = False
+        self.popup_before, self.popup_open = self.popup_open, False
         self.modal_before, self.modal = self.modal, None
         self._modal_from = None
         self._hover_seen = False
@@ -238,8 +244,9 @@ class GuiState:
     def follow_focus(self) -> None:
         """Let Tab move the keyboard to another control; what is being typed into the one before counts."""
         typing = next(iter(self.drafts), None)
-        self.focus.begin(self.pressed_keys, backwards=self.shift, typing=typing)
-        if KEY_TAB in self.pressed_keys and typing is not None:
+        keys = set() if self.popup_before else self.pressed_keys
+        self.focus.begin(keys, backwards=self.shift, typing=typing)
+        if KEY_TAB in keys and typing is not None:
             # Under another name the field isn't the one that the binding lets type into any more.
             self.typing_dropped += 1
 
