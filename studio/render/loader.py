@@ -8,7 +8,9 @@ named, and visible to the person.
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +20,9 @@ from studio.errors import StudioError
 log = logging.getLogger(__name__)
 
 THREADS = 2
+
+_NEWEST = 1 / 8
+"""Weight of the newest read among those that tell how long the next will take."""
 
 _JOIN_S = 5.0
 """How long `close` waits for a read that can't be interrupted."""
@@ -59,7 +64,11 @@ class TileLoader:
     def __init__(self, threads: int = THREADS) -> None:
         self.wake: Callable[[], None] = lambda: None
         """Called on a loader thread when something finished."""
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed, self._arrived = threading.Condition(lock), threading.Condition(lock)
+        self.busy_s = 0.0
+        """What all threads together spent reading so far."""
+        self._read_s: float | None = None
         self._wanted: dict[Key, Request] = {}
         self._running: set[Key] = set()
         self._finished: dict[Key, Loaded] = {}
@@ -86,6 +95,16 @@ class TileLoader:
             del self._wanted[key]
             return self._finished.pop(key)
 
+    def wait(self, timeout_s: float) -> bool:
+        """Wait until a finished tile may be taken, or for so long; whether there is one."""
+        with self._changed:
+            return self._arrived.wait_for(lambda: bool(self._finished), timeout_s)
+
+    def forecast_s(self, tiles: int) -> float:
+        """How long so many tiles will take, as the last ones did; infinite before the first."""
+        with self._changed:
+            return math.inf if self._read_s is None else self._read_s * tiles / len(self._threads)
+
     @property
     def waiting(self) -> bool:
         """Whether finished tiles wait to be taken."""
@@ -110,6 +129,7 @@ class TileLoader:
 
     def _work(self) -> None:
         while (request := self._next()) is not None:
+            began_s = time.monotonic()
             try:
                 loaded = Loaded(request.key, request.load(lambda request=request: self._check(request)))  # type: ignore[misc]
             except Overtaken:
@@ -120,7 +140,7 @@ class TileLoader:
                 # A thread that died would leave holes in the picture for ever.
                 log.warning("Can't load %s", request.key, exc_info=error)
                 loaded = Loaded(request.key, error=error)
-            if self._finish(request.key, loaded):
+            if self._finish(request.key, loaded, time.monotonic() - began_s):
                 self.wake()
 
     def _next(self) -> Request | None:
@@ -133,14 +153,19 @@ class TileLoader:
                 self._changed.wait()
             return None
 
-    def _finish(self, key: Key, loaded: Loaded | None) -> bool:
+    def _finish(self, key: Key, loaded: Loaded | None, taken_s: float) -> bool:
         with self._changed:
+            self.busy_s += taken_s
+            if loaded is not None:
+                before_s = taken_s if self._read_s is None else self._read_s
+                self._read_s = before_s + _NEWEST * (taken_s - before_s)
             self._running.discard(key)
             if loaded is None or key not in self._wanted:
                 # Somebody may have asked for it again meanwhile.
                 self._changed.notify_all()
                 return False
             self._finished[key] = loaded
+            self._arrived.notify_all()
             return True
 
     def _check(self, request: Request) -> None:

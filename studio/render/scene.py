@@ -63,6 +63,16 @@ class Scene:
         self._overlay_seen: tuple[int, LabelSource | None] = (-1, None)
         self._look_seen: tuple[Any, ...] = ()
         self._tiles = (0, 0)
+        self._layers: list[TileLayer] = []
+        self._dots: list[PointLayer] = []
+        self._sharp_drawn = self._ahead_due = False
+        self.upload_s = 0.0
+        """What uploads took so far."""
+
+    @property
+    def busy_s(self) -> float:
+        """What the loader's threads together spent reading so far."""
+        return self._loader.busy_s
 
     @property
     def wake(self) -> Callable[[], None]:
@@ -98,30 +108,49 @@ class Scene:
     @property
     def settled(self) -> bool:
         """Whether nothing is being read or waits to be, not even ahead of need."""
-        arriving = self._points.arriving or self._compare.kept.points.arriving
-        return self._loader.idle and not arriving and not self._overlay.colours.arriving
+        return self._loader.idle and not self._arriving and not self._ahead_due
 
     def update(self, document: Document) -> bool:
         """Follow the document and take in what was read.
 
         Whether the picture changed, or tiles for the view are still to come.
         """
+        new = self.follow(document)
+        taken, changed = self._take(UPLOAD_S)
+        if taken or self._ahead_due:
+            self._plan(document)
+        if self._arriving or self._loader.waiting:
+            # What this frame had no room for needs another one, even if nothing else happens.
+            self.wake()
+        wanted, ready = self._tiles
+        return new or changed or ready < wanted
+
+    def follow(self, document: Document) -> bool:
+        """Have the threads read what a changed document shows; whether it changed. Nothing is taken in."""
         new = self._follow_slide(document)
         new |= self._follow_overlay(document)
         new |= self._compare.follow(document.comparison, next(self._stamps))
         self._overlay.colours.show(document.values)
         look = _look(document, self.pixel_ratio)
         new |= look != self._look_seen
-        taken, changed = self._take()
-        if new or taken:
+        if new:
             self._look_seen = look
             self._plan(document)
-        arriving = self._points.arriving or self._compare.kept.points.arriving or self._overlay.colours.arriving
-        if arriving or self._loader.waiting:
-            # What this frame had no room for needs another one, even if nothing else happens.
-            self.wake()
+        return new
+
+    def forecast_s(self) -> float:
+        """How long it will take until all tiles in view were read."""
         wanted, ready = self._tiles
-        return new or changed or ready < wanted
+        return self._loader.forecast_s(wanted - ready)
+
+    def take_in(self, seconds: float) -> None:
+        """Take in tiles as they are read, until all in view are there, but no longer than this."""
+        until_s = time.monotonic() + seconds
+        while self._tiles[1] < self._tiles[0] and (left_s := until_s - time.monotonic()) > 0:
+            if not self._arriving and not self._loader.wait(left_s):
+                return
+            self._take(left_s)
+            self._count()
 
     def draw(self, document: Document, framebuffer: tuple[int, int]) -> None:
         """Draw into `document.view`'s part of the bound framebuffer of (width, height) pixels.
@@ -146,6 +175,10 @@ class Scene:
             GL.glDisable(GL.GL_BLEND)
         GL.glDisable(GL.GL_SCISSOR_TEST)
         GL.glUseProgram(0)
+        if not self._sharp_drawn and self._tiles[0] == self._tiles[1]:
+            # Reading ahead would have taken the cores from this frame.
+            self._sharp_drawn = self._ahead_due = True
+            self.wake()
 
     def _hides_slide(self, document: Document) -> bool:
         """Whether nothing of the slide can be seen behind cells."""
@@ -220,9 +253,10 @@ class Scene:
             self._points.show(source, stamp, same=same)
         return True
 
-    def _take(self) -> tuple[bool, bool]:
+    def _take(self, seconds: float) -> tuple[bool, bool]:
         """Upload what was read, within a frame's budget. Whether there was anything, and whether it shows."""
-        until, room = time.perf_counter() + UPLOAD_S, UPLOAD_BYTES
+        began_s, room = time.perf_counter(), UPLOAD_BYTES
+        until = began_s + seconds
         taken = self._points.arriving or self._compare.kept.points.arriving
         changed = self._points.upload() | self._compare.kept.points.upload()
         changed |= self._overlay.colours.upload()
@@ -230,7 +264,14 @@ class Scene:
             taken = True
             changed |= self._apply(loaded)
             room -= TILE_BYTES
+        self.upload_s += time.perf_counter() - began_s
         return taken, changed
+
+    @property
+    def _arriving(self) -> bool:
+        """Whether something is uploaded in parts, of which some are left."""
+        points = self._points.arriving or self._compare.kept.points.arriving
+        return points or self._overlay.colours.arriving
 
     def _apply(self, loaded: Loaded) -> bool:
         stamp, name = loaded.key
@@ -270,9 +311,18 @@ class Scene:
             ahead += [layer.request(key, urgent=False) for key in layer.missing(layer.ahead)]
         near.sort(key=lambda item: item[0])
         points = [request for layer in dots if (request := layer.request()) is not None]
-        self._loader.want([*first, *(request for _, request in near), *points, *later, *ahead])
-        wanted = sum(len(layer.visible) for layer in layers)
-        self._tiles = (wanted + len(dots), wanted - len(near) + sum(layer.ready for layer in dots))
+        self._layers, self._dots = layers, dots
+        self._count()
+        self._sharp_drawn &= self._tiles[0] == self._tiles[1]
+        self._ahead_due = False
+        self._loader.want(
+            [*first, *(request for _, request in near), *points, *later, *(ahead if self._sharp_drawn else ())]
+        )
+
+    def _count(self) -> None:
+        wanted = sum(len(layer.visible) for layer in self._layers)
+        missing = sum(len(layer.missing(layer.visible)) for layer in self._layers)
+        self._tiles = (wanted + len(self._dots), wanted - missing + sum(layer.ready for layer in self._dots))
 
     def _clear(self, document: Document, area: tuple[int, int, int, int]) -> None:
         """Paint what lies around the slide, and the bare slide."""
