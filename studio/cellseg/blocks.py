@@ -182,6 +182,7 @@ def choose_cells(
     params: SegmentParams,
     where: Where | None = None,
     threads: int = 1,
+    room: NDArray[np.int32] | None = None,
 ) -> BlockCells:
     """The second half: which of a core's members are cells, and which pixels they have.
 
@@ -192,12 +193,13 @@ def choose_cells(
         params: thresholds.
         where: as for `segment_block`.
         threads: how many cores to use.
+        room: as large as the labels, to work in.
     """
     core, rect, table = members.core, piece.rect, members.table
     keep = _judge(members, labels, piece.flow, rect, params, where, threads)
     cells.drop_cells(labels, keep)
     order = np.lexsort((table[:, cells.FIRST_X], table[:, cells.TOP]))
-    filled = cells.fill_holes(labels, table, order[keep[order]])
+    filled = cells.fill_holes(labels, table, order[keep[order]], room)
     at = core.slices(rect)
     return BlockCells(
         core,

@@ -128,7 +128,12 @@ def drop_cells(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> None:
 
 
 @njit(cache=True, nogil=True)
-def fill_holes(labels: NDArray[np.int32], table: NDArray[np.int32], order: NDArray[np.int64]) -> NDArray[np.int32]:
+def fill_holes(
+    labels: NDArray[np.int32],
+    table: NDArray[np.int32],
+    order: NDArray[np.int64],
+    room: NDArray[np.int32] | None = None,
+) -> NDArray[np.int32]:
     """Fill the cells' holes: background in them, and other cells that lie wholly inside one.
 
     Cellpose fills one cell after the other, each over the changes of the one before, which lets a change
@@ -140,11 +145,13 @@ def fill_holes(labels: NDArray[np.int32], table: NDArray[np.int32], order: NDArr
         labels: (H, W) int32, left as it is.
         table: (S, 7) of `measure`.
         order: indices of the cells to fill, sorted by first pixel.
+        room: (H, W) int32 to have the filled labels in; None: in a new array.
 
     Returns:
         (H, W) int32, the filled labels.
     """
-    filled = labels.copy()
+    filled = np.empty_like(labels) if room is None else room
+    filled[:] = labels
     taken = np.zeros(labels.shape, np.bool_)
     held = np.zeros(table.shape[0] + 1, np.int32)
     for k in order:

@@ -59,7 +59,7 @@ class Field:
     """What came of it, its number of steps, and whether they were interpolated."""
     _members_of: tuple[float, int, bool] | None = None
     _room: NDArray[np.int32] | None = None
-    """(3, rows, columns): the first is used again for the labels in which cells are chosen."""
+    """(3, rows, columns): the last holds the members' labels; in the others cells are chosen."""
     _flows: tuple[NDArray[np.bool_], NDArray[np.float16]] | None = None
     """Foreground of the region when flows were wanted last, and they."""
 
@@ -113,7 +113,7 @@ class Field:
         assert self._room is not None
         labels = self._room[0]
         np.copyto(labels, members.labels)
-        return piece, choose_cells(members, labels, piece, plan.params, plan.where, threads)
+        return piece, choose_cells(members, labels, piece, plan.params, plan.where, threads, self._room[1])
 
     def flows(self, piece: FlowPiece) -> NDArray[np.float16]:
         """Flows of the region as `keep_block` samples them without downscale; only what changed is sampled anew."""
