@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.inputs import to_channels
+from studio.core.worker import owned_cores
 
 if TYPE_CHECKING:
     from studio.slide import WSI
@@ -55,11 +57,15 @@ def normalization_for(slide: WSI, scale: float, mode: str) -> Normalization:
     with _lock:
         known = _known.get(key)
     if known is None:
-        samples = []
-        for row, col, rows, cols in _fields(slide, scale):
-            samples.append(to_channels(slide.read_working(scale, row, col, rows, cols), mode).reshape(2, -1))
-        values = np.concatenate(samples, axis=1)
-        low, high = np.percentile(values, (LOW_PERCENTILE, HIGH_PERCENTILE), axis=1)
+
+        def read(field: tuple[int, int, int, int]) -> NDArray[np.float32]:
+            return to_channels(slide.read_working(scale, *field), mode).reshape(2, -1)
+
+        # Decoding takes most of the time before a run's first tile.
+        with ThreadPoolExecutor(owned_cores(), thread_name_prefix="studio-read") as pool:
+            values = np.concatenate(list(pool.map(read, _fields(slide, scale))), axis=1)
+            ends = (LOW_PERCENTILE, HIGH_PERCENTILE)
+            low, high = np.stack(list(pool.map(lambda channel: np.percentile(channel, ends), values)), axis=1)
         known = Normalization((float(low[0]), float(low[1])), (float(high[0]), float(high[1])))
         with _lock:
             _known[key] = known
