@@ -20,7 +20,7 @@ MARGIN = 178
 
 MOUSE = (
     ("Move the slide", "Drag"),
-    ("Move it while a tool is chosen", "Middle or Space drag"),
+    ("Move it with any tool", "Middle or Space drag"),
     ("Zoom at the pointer", "Wheel"),
     ("Zoom in", "Double click"),
     ("Go somewhere", "Click the minimap"),

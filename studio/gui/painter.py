@@ -72,8 +72,11 @@ class Painter:
 
     def lit(self) -> None:
         """Mark the line of a list that was drawn last as the one that arrow keys have come to."""
-        (left, top), (width, height) = imgui.get_item_rect_min(), imgui.get_item_rect_size()
-        rect = (left, top, width, height)
+        (left, top), (right, bottom) = imgui.get_item_rect_min(), imgui.get_item_rect_max()
+        # A menu's lines reach a little beyond what is seen of them.
+        left = max(left, self._list.get_clip_rect_min()[0])
+        right = min(right, self._list.get_clip_rect_max()[0])
+        rect = (left, top, right - left, bottom - top)
         rounding = self._state.px(4)
         self.fill(rect, (*self.theme.accent[:3], 0.22), rounding)
         self.frame(rect, self.theme.accent_hover, rounding, max(2.0, self._state.px(2)))
