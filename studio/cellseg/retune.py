@@ -33,7 +33,7 @@ from studio.cellseg.preview import Preview
 from studio.cellseg.retrace import BANDS, KnownPaths, side_by_side
 
 MOST_PX = 16_000_000
-"""Largest field that is kept, halo included, in working pixels: 41 bytes each and 13 more while cells are found, and
+"""Largest field that is kept, halo included, in working pixels: 41 bytes each, some ten more while cells are found, and
 `retrace.MOST_BYTES`."""
 
 READY_FOR = tuple(0.25 * step for step in range(-24, 25))
