@@ -24,7 +24,7 @@ from studio.session import Session
 from studio.settings import Settings
 
 if TYPE_CHECKING:
-    from studio.app.benchstage import BenchStage, Frame
+    from studio.app.benchstage import BenchStage, Frame, Sharpened
 
 SIZE = (1280, 800)
 PAN_PX = 24
@@ -54,8 +54,7 @@ class ViewerRequest:
 
 @dataclass(slots=True)
 class _Jumps:
-    covered_ms: list[float] = field(default_factory=list)
-    sharp_ms: list[float] = field(default_factory=list)
+    sharpened: list[Sharpened] = field(default_factory=list)
     bare_ms: list[float] = field(default_factory=list)
     tiles: int = 0
 
@@ -124,7 +123,10 @@ def _round(stage: BenchStage, session: Session, request: ViewerRequest, overlay:
     there = _walk(stage)
     scene = stage.scene
     cells = session.document.overlay.source.cells if session.document.overlay is not None else 0
-    sharp, bare = statistics.median(jumps.sharp_ms), statistics.median(jumps.bare_ms) if jumps.bare_ms else None
+    sharp_ms = [1000 * each.sharp_s for each in jumps.sharpened]
+    undrawn_ms = [1000 * (each.sharp_s - each.draw_s) for each in jumps.sharpened]
+    sharp, undrawn = statistics.median(sharp_ms), statistics.median(undrawn_ms)
+    bare = statistics.median(jumps.bare_ms) if jumps.bare_ms else None
     found = {
         "cells": cells,
         "frame_ms": _percentiles([frame.wall_s for frame in there]),
@@ -132,11 +134,18 @@ def _round(stage: BenchStage, session: Session, request: ViewerRequest, overlay:
         "frame_all_cpu_ms": _percentiles([frame.all_cpu_s for frame in there]),
         "frame_arriving_ms": _percentiles([frame.wall_s for frame in arriving]),
         "frame_arriving_cpu_ms": _percentiles([frame.cpu_s for frame in arriving]),
-        "jump_covered_ms": _rounded(statistics.median(jumps.covered_ms)),
+        "jump_covered_ms": _rounded(1000 * statistics.median(each.covered_s for each in jumps.sharpened)),
         "jump_sharp_ms": _rounded(sharp),
+        "jump_sharp_without_drawing_ms": _rounded(undrawn),
+        "jump_parts_ms": {
+            part: _rounded(1000 * statistics.median(getattr(each, f"{part}_s") for each in jumps.sharpened))
+            for part in ("decode", "upload", "draw", "gui", "wait")
+        },
+        "jump_frames": statistics.median(each.frames for each in jumps.sharpened),
         "bare_read_ms": _rounded(bare),
         "sharp_ratio": _rounded(sharp / bare) if bare else None,
-        "tiles_per_s": _rounded(1000 * jumps.tiles / sum(jumps.sharp_ms)),
+        "sharp_without_drawing_ratio": _rounded(undrawn / bare) if bare else None,
+        "tiles_per_s": _rounded(1000 * jumps.tiles / sum(sharp_ms)),
         "bare_tiles_per_s": _rounded(1000 * jumps.tiles / sum(jumps.bare_ms)) if jumps.bare_ms else None,
         "rss_mb": _rounded(psutil.Process().memory_info().rss / 1e6),
         "gpu_mb": _rounded(scene.held_bytes / 1e6),
@@ -169,9 +178,7 @@ def _jump_around(stage: BenchStage, session: Session, request: ViewerRequest) ->
         began_s = time.monotonic()
         view.scale = 1.0
         stage.camera.center_on(x, y)
-        covered_s, sharp_s = stage.until_sharp()
-        jumps.covered_ms.append(1000 * (covered_s - began_s))
-        jumps.sharp_ms.append(1000 * (sharp_s - began_s))
+        jumps.sharpened.append(stage.until_sharp(began_s))
         if bare_s is not None:
             jumps.bare_ms.append(1000 * bare_s)
         jumps.tiles += len(tiles)

@@ -30,6 +30,29 @@ class Frame:
     """Of all threads: software OpenGL draws on its own, and tiles are read meanwhile."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sharpened:
+    """How a view became sharp, in seconds. What is spent on drawing and uploads is the main thread's."""
+
+    covered_s: float
+    """Until a frame showed something everywhere."""
+    sharp_s: float
+    """Until a frame showed all of it sharp."""
+    decode_s: float
+    """Reading tiles, all threads together."""
+    upload_s: float
+    draw_s: float
+    """Painting and showing frames."""
+    gui_s: float
+    """All else in frames but waiting for tiles: events, panels, what to read."""
+    frames: int
+
+    @property
+    def wait_s(self) -> float:
+        """Neither drawing nor uploading nor making the gui: waiting for tiles, or for the frame's turn."""
+        return self.sharp_s - self.upload_s - self.draw_s - self.gui_s
+
+
 class BenchStage(WindowStage):
     """Runs the real loop until something holds."""
 
@@ -40,6 +63,7 @@ class BenchStage(WindowStage):
         self._frames_drawn: list[Frame] = []
         self._forced = False
         self._until_s = 0.0
+        self._draw_s = self._held_s = 0.0
         self.covered_s: float | None = None
         """When a frame first showed something everywhere in view."""
 
@@ -98,12 +122,24 @@ class BenchStage(WindowStage):
         self._holds, self._forced, self._until_s = holds, True, time.monotonic() + timeout_s
         loop.run(self)
 
-    def until_sharp(self) -> tuple[float, float]:
-        """Run until the view is sharp; when it was covered, and when it was sharp (`time.monotonic`)."""
-        self.covered_s = None
+    def until_sharp(self, began_s: float) -> Sharpened:
+        """Run until the view is sharp that was moved at `began_s` (`time.monotonic`)."""
+        scene, self.covered_s, self._frames_drawn = self._scene, None, []
+        self._draw_s = self._held_s = 0.0
+        decode_s, upload_s = scene.busy_s, scene.upload_s
         self.until(lambda: self.sharp)
-        ended_s = time.monotonic()
-        return self.covered_s or ended_s, ended_s
+        sharp_s = time.monotonic() - began_s
+        upload_s = scene.upload_s - upload_s
+        frames_s = sum(frame.wall_s for frame in self._frames_drawn)
+        return Sharpened(
+            covered_s=sharp_s if self.covered_s is None else self.covered_s - began_s,
+            sharp_s=sharp_s,
+            decode_s=scene.busy_s - decode_s,
+            upload_s=upload_s,
+            draw_s=self._draw_s,
+            gui_s=frames_s - self._draw_s - self._held_s,
+            frames=len(self._frames_drawn),
+        )
 
     def play(self, moves: Iterable[Callable[[], object]]) -> list[Frame]:
         """Draw a frame after each move, as fast as the window does; what they took."""
@@ -126,3 +162,18 @@ class BenchStage(WindowStage):
         keys: list[TileKey] = self._scene.slide_tiles(view)
         view.center_x, view.center_y, view.scale = before
         return [(key.level, key.col, key.row) for key in keys]
+
+    def _paint(self, pixels: tuple[int, int]) -> None:
+        began_s = time.monotonic()
+        super()._paint(pixels)
+        self._draw_s += time.monotonic() - began_s
+
+    def _show(self) -> None:
+        began_s = time.monotonic()
+        super()._show()
+        self._draw_s += time.monotonic() - began_s
+
+    def _wait_for_tiles(self) -> None:
+        began_s = time.monotonic()
+        super()._wait_for_tiles()
+        self._held_s += time.monotonic() - began_s

@@ -13,6 +13,7 @@ from studio.app.attention import Attention
 from studio.app.camera import Camera
 from studio.app.chrome import Chrome
 from studio.app.commands import build_commands
+from studio.app.hold import Hold
 from studio.app.host import PanelHost
 from studio.app.loop import FRAME_S, FrameClock
 from studio.app.native_dialog import NativeDialogs
@@ -74,6 +75,7 @@ class WindowStage:
             settings.lend_extension(CELLSEG)
             host.open(CELLSEG)
         self._chrome = Chrome(session, host, commands, self._camera)
+        self._hold = Hold()
         self._area: Rect = (0.0, 0.0, 0.0, 0.0)
         self._picture: tuple[Path, bool] | None = None
         self._title = ""
@@ -148,6 +150,8 @@ class WindowStage:
         self._camera.pixel_ratio = pixels[0] / size[0]
         self._scene.pixel_ratio = window.content_scale
         self._react(events, began_s, gui_has_keys)
+        # Tiles of a view that moved are read while the gui is made.
+        self._scene.follow(self._session.document)
         self._area = self._chrome.draw(gui, self._minimap(), self._viewer.pointer)
         self._place(pixels)
         if self._session.document.slide is not None:
@@ -155,11 +159,12 @@ class WindowStage:
                 self._tools.draw(gui.chrome.under, self._camera.window_from_slide)
         gui.end()
         self._scene.update(self._session.document)
+        self._wait_for_tiles()
         self._paint(pixels)
         if self._picture is not None:
             self._take_picture(pixels)
         window.set_cursor(self._cursor(gui.cursor))
-        window.swap()
+        self._show()
         if not self.loading:
             self._session.live.drawn()
         self._after(began_s, cpu_s)
@@ -250,6 +255,15 @@ class WindowStage:
     def _paint(self, pixels: tuple[int, int]) -> None:
         self._scene.draw(self._session.document, pixels)
         self._gui.paint()
+
+    def _show(self) -> None:
+        self._window.swap()
+        self._hold.drawn(time.monotonic())
+
+    def _wait_for_tiles(self) -> None:
+        """After a jump, where the tiles will be there before anyone sees that they aren't."""
+        rect = self._camera.view.rect_slide
+        self._scene.take_in(self._hold.seconds(rect, time.monotonic(), self._scene.forecast_s()))
 
     def _take_picture(self, pixels: tuple[int, int]) -> None:
         """Draw once more where it can be read, and let the session write the file."""

@@ -8,10 +8,9 @@ named, and visible to the person.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 2
 
-_NEWEST = 1 / 8
+_NEWEST = 1 / 4
 """Weight of the newest read among those that tell how long the next will take."""
 
 _JOIN_S = 5.0
@@ -47,6 +46,8 @@ class Request:
     load: Callable[[Check], Any]
     urgent: bool = True
     """In view. A long read that isn't urgent gives way when something urgent waits."""
+    group: Hashable = None
+    """Requests of one group take about as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class TileLoader:
         self._changed, self._arrived = threading.Condition(lock), threading.Condition(lock)
         self.busy_s = 0.0
         """What all threads together spent reading so far."""
-        self._read_s: float | None = None
+        self._read_s: dict[Hashable, float] = {}
         self._wanted: dict[Key, Request] = {}
         self._running: set[Key] = set()
         self._finished: dict[Key, Loaded] = {}
@@ -100,10 +101,11 @@ class TileLoader:
         with self._changed:
             return self._arrived.wait_for(lambda: bool(self._finished), timeout_s)
 
-    def forecast_s(self, tiles: int) -> float:
-        """How long so many tiles will take, as the last ones did; infinite before the first."""
+    def forecast_s(self, counts: Mapping[Hashable, int]) -> float:
+        """How long so many requests of each group will take, as the last ones did; a new group counts nothing."""
         with self._changed:
-            return math.inf if self._read_s is None else self._read_s * tiles / len(self._threads)
+            total_s = sum(self._read_s.get(group, 0.0) * count for group, count in counts.items())
+        return total_s / len(self._threads)
 
     @property
     def waiting(self) -> bool:
@@ -140,7 +142,7 @@ class TileLoader:
                 # A thread that died would leave holes in the picture for ever.
                 log.warning("Can't load %s", request.key, exc_info=error)
                 loaded = Loaded(request.key, error=error)
-            if self._finish(request.key, loaded, time.monotonic() - began_s):
+            if self._finish(request, loaded, time.monotonic() - began_s):
                 self.wake()
 
     def _next(self) -> Request | None:
@@ -153,12 +155,13 @@ class TileLoader:
                 self._changed.wait()
             return None
 
-    def _finish(self, key: Key, loaded: Loaded | None, taken_s: float) -> bool:
+    def _finish(self, request: Request, loaded: Loaded | None, taken_s: float) -> bool:
+        key = request.key
         with self._changed:
             self.busy_s += taken_s
             if loaded is not None:
-                before_s = taken_s if self._read_s is None else self._read_s
-                self._read_s = before_s + _NEWEST * (taken_s - before_s)
+                before_s = self._read_s.get(request.group, taken_s)
+                self._read_s[request.group] = before_s + _NEWEST * (taken_s - before_s)
             self._running.discard(key)
             if loaded is None or key not in self._wanted:
                 # Somebody may have asked for it again meanwhile.

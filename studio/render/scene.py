@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from typing import Any
 
@@ -140,8 +140,10 @@ class Scene:
 
     def forecast_s(self) -> float:
         """How long it will take until all tiles in view were read."""
-        wanted, ready = self._tiles
-        return self._loader.forecast_s(wanted - ready)
+        missing: dict[Hashable, int] = {
+            (layer.kind, layer.level): len(layer.missing(layer.visible)) for layer in self._layers
+        }
+        return self._loader.forecast_s(missing)
 
     def take_in(self, seconds: float) -> None:
         """Take in tiles as they are read, until all in view are there, but no longer than this."""
@@ -315,9 +317,9 @@ class Scene:
         self._count()
         self._sharp_drawn &= self._tiles[0] == self._tiles[1]
         self._ahead_due = False
-        self._loader.want(
-            [*first, *(request for _, request in near), *points, *later, *(ahead if self._sharp_drawn else ())]
-        )
+        if not self._sharp_drawn:
+            ahead = []
+        self._loader.want([*first, *(request for _, request in near), *points, *later, *ahead])
 
     def _count(self) -> None:
         wanted = sum(len(layer.visible) for layer in self._layers)

@@ -96,7 +96,7 @@ class TileLayer:
         """How the loader gets a tile."""
         read = self._read
         assert read is not None, "a layer that shows nothing wants nothing"
-        return Request((self._stamp, key), lambda check: read(key, check), urgent)
+        return Request((self._stamp, key), lambda check: read(key, check), urgent, (self.kind, key.level))
 
     def take(self, stamp: int, key: TileKey, loaded: Loaded) -> bool:
         """Upload a tile that was read. Whether that changes what is in view."""

@@ -177,3 +177,24 @@ def test_close_ends_the_threads_and_drops_the_rest() -> None:
     loader.close()
     assert not any(thread.is_alive() for thread in threads)
     assert loader.take() is None
+
+
+def test_waiting_ends_with_a_tile_or_with_the_time(loader: TileLoader) -> None:
+    gate = Gate()
+    loader.want([Request((1, "gate"), gate)])
+    assert not loader.wait(0.01)
+    gate.go.set()
+    assert loader.wait(20)
+    assert loader.take() is not None
+    assert not loader.wait(0)
+
+
+def test_the_forecast_follows_what_reads_of_a_group_took(loader: TileLoader) -> None:
+    assert loader.forecast_s({"slow": 3}) == 0
+    slow = Request((1, "slow"), lambda _check: time.sleep(0.02), group="slow")
+    loader.want([slow, noting([], "quick")])
+    take_all(loader, 2)
+    one_s = loader.forecast_s({"slow": 1})
+    assert one_s >= 0.02
+    assert loader.forecast_s({"slow": 3, "other": 5}) == pytest.approx(3 * one_s)
+    assert loader.busy_s >= one_s

@@ -286,3 +286,48 @@ def test_only_tiles_in_which_cells_were_added_are_read_again(staged: Stage) -> N
     reads.clear()
     staged.settle()
     assert len(reads) > 4
+
+
+def test_taking_in_ends_when_the_view_is_sharp(staged: Stage) -> None:
+    staged.show(slide_of(3000, 3000))
+    staged.look(1500, 1500, 1.0)
+    staged.scene.follow(staged.document)
+    wanted, ready = staged.scene.tiles
+    assert wanted > 0
+    assert ready == 0
+    staged.scene.take_in(20.0)
+    assert staged.scene.tiles == (wanted, wanted)
+    awaited = staged.picture()
+    assert np.array_equal(awaited, staged.settle())
+
+
+def test_taking_in_gives_up_in_time(staged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    slide = slide_of(3000, 3000)
+    go, read = threading.Event(), slide.view_tile
+
+    def slow(*args: int) -> Any:
+        assert go.wait(20)
+        return read(*args)
+
+    monkeypatch.setattr(slide, "view_tile", slow)
+    staged.show(slide)
+    staged.look(1500, 1500, 1.0)
+    staged.scene.follow(staged.document)
+    staged.scene.take_in(0.01)
+    wanted, ready = staged.scene.tiles
+    assert ready < wanted
+    go.set()
+    staged.sharp()
+
+
+def test_nothing_is_read_ahead_before_a_sharp_view_was_drawn(staged: Stage) -> None:
+    staged.show(slide_of(4000, 4000))
+    staged.look(2000, 2000, 1.0)
+    staged.until(lambda: staged.scene.tiles[0] == staged.scene.tiles[1] and staged.scene.settled)
+    slide = staged.scene._slide
+    assert slide.missing(slide.ahead)
+    staged.woken.clear()
+    staged.picture()
+    assert staged.woken
+    staged.until(lambda: staged.scene.settled)
+    assert not slide.missing(slide.ahead)
