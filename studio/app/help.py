@@ -102,7 +102,7 @@ def _draw_column(gui: Gui, at: tuple[float, float], width: float, sections: Sequ
         ui.paint.text_in((x, y, width, line), title, theme.text, font=gui.state.fonts.bold)
         y += line
         for text, keys in rows:
-            ui.paint.text_in((x, y, width * 0.66, line), text, theme.text)
-            ui.paint.keys((x, y, width, line), keys)
+            cap = ui.paint.keys((x, y, width, line), keys)
+            ui.paint.text_in((x, y, width - cap - px(8), line), text, theme.text)
             y += line
         y += px(GAP)

@@ -144,7 +144,7 @@ class Base:
             (state.panel, label), enabled, start, state.take_key, by_keyboard=state.focus.visible
         )
         if chosen or state.take_key(KEY_ESCAPE, KEY_TAB):
-            imgui.close_current_popup()
+            state.close_popup()
         return state.list_keys.lit if chosen else -1
 
     def _show_lit(self, number: int) -> None:

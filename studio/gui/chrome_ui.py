@@ -22,6 +22,9 @@ _FIXED = (
 
 DIALOG_MARGIN = 24
 
+LOW = 560
+"""Height of a window, in units of the design, below which menus are drawn tighter."""
+
 
 class ChromeUi:
     """Draws at places the caller chooses, in window coordinates."""
@@ -145,7 +148,8 @@ class ChromeUi:
         state = self._state
         look: dict[int, float | tuple[float, float]] = {
             imgui.STYLE_WINDOW_PADDING: (state.px(8), state.px(8)),
-            imgui.STYLE_ITEM_SPACING: (state.px(14), state.px(9)),
+            # In a low window lines stand closer, so that a long menu doesn't cover the bar.
+            imgui.STYLE_ITEM_SPACING: (state.px(14), state.px(9 if state.size[1] >= state.px(LOW) else 6)),
             # To the binding a menu in a menu is a child window.
             imgui.STYLE_CHILD_ROUNDING: state.px(7),
             imgui.STYLE_CHILD_BORDERSIZE: 1.0,
@@ -167,7 +171,7 @@ class ChromeUi:
             with menu:
                 state.popup_open = True
                 if state.menu_keys.closes:
-                    imgui.close_current_popup()
+                    state.close_popup()
                 try:
                     yield True
                 finally:
@@ -181,7 +185,7 @@ class ChromeUi:
         self._light()
         self._state.record(label, "item", enabled=enabled, value=checked)
         if keys.chosen:
-            imgui.close_current_popup()
+            self._state.close_popup()
             return True
         return bool(clicked) and enabled
 

@@ -104,6 +104,8 @@ class _Frame:
         self._keys: set[int] = set()
         self._typed = False
         self._moved = False
+        self._acted = False
+        """Whether a key went down that menus, lists and dialogs act on: the next one may be for what it opens."""
 
     def fits(self, event: Event) -> bool:
         """Whether the event can be seen in the same frame as those before it."""
@@ -114,7 +116,9 @@ class _Frame:
                 return button not in self._buttons and not self._typed and (down or not self._moved)
             case MouseMove():
                 return not self._buttons
-            case Key(key=key):
+            case Key(key=key, down=down):
+                if down and self._acted and _acts(key):
+                    return False
                 # Ctrl let go of in the same frame would make Ctrl+A an A.
                 held = key in _MODIFIER_KEYS and bool(self._keys - _MODIFIER_KEYS)
                 return not self._buttons and key not in self._keys and not held
@@ -131,13 +135,18 @@ class _Frame:
                 self._buttons.add(button)
             case MouseMove():
                 self._moved = True
-            case Key(key=key, mods=mods):
+            case Key(key=key, mods=mods, down=down):
                 self._typed = True
+                self._acted |= down and _acts(key)
                 # The binding doesn't look at a printable key without Ctrl, so it may come and go in one frame.
                 if key >= FIRST_NAMED_KEY or mods & _SHORTCUT:
                     self._keys.add(key)
             case Char():
                 self._typed = True
+
+
+def _acts(key: int) -> bool:
+    return (key >= FIRST_NAMED_KEY and key not in _MODIFIER_KEYS) or key == KEY_SPACE
 
 
 class EventQueue:

@@ -141,8 +141,8 @@ class Painter:
         font = fonts.bold if letters else fonts.icon_large if large else fonts.icon
         self.text_in(rect, text, color, font=font, align=0.5, elide=False)
 
-    def keys(self, rect: Rect, shortcut: str) -> None:
-        """A shortcut such as `Ctrl+O` as key caps, at the right end of a rectangle."""
+    def keys(self, rect: Rect, shortcut: str) -> float:
+        """A shortcut such as `Ctrl+O` as key caps, at the right end of a rectangle; how wide it is."""
         state, theme = self._state, self._state.theme
         left, top, width, height = rect
         with scopes.font(state.fonts.small):
@@ -151,6 +151,7 @@ class Painter:
         box = (left + width - cap, top + inset, cap, height - 2 * inset)
         self.fill(box, theme.button, state.px(5))
         self.text_in(box, shortcut, theme.text, font=state.fonts.small, align=0.5, elide=False)
+        return cap
 
     @contextmanager
     def clipped(self, rect: Rect) -> Iterator[None]:

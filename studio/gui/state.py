@@ -235,6 +235,11 @@ class GuiState:
         """A colour for a draw list, dimmed as the style in force says."""
         return int(imgui.get_color_u32_rgba(color[0], color[1], color[2], color[3] * alpha))
 
+    def close_popup(self) -> None:
+        """Close the menu or list that is being drawn; the next frame's keys are for others again."""
+        imgui.close_current_popup()
+        self.popup_open = False
+
     def take_key(self, *keys: int) -> bool:
         """Whether one of these keys went down in this frame; nobody else sees it then."""
         taken = self.pressed_keys.intersection(keys)

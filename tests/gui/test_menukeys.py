@@ -183,3 +183,11 @@ def test_a_buttons_list_is_chosen_from(p: Any, form: Form) -> None:
     assert form.saved == [2]
     press(p, KEY_ENTER, KEY_UP, KEY_ENTER)
     assert form.saved == [2, 1]
+
+
+def test_keys_that_come_faster_than_frames_all_count(p: Any, form: Form) -> None:
+    for key in (KEY_F10, KEY_LEFT, KEY_DOWN, KEY_ENTER, KEY_TAB, KEY_SPACE, KEY_DOWN, KEY_ENTER):
+        p.put(Key(key, 0, True), Key(key, 0, False))
+    p.settle()
+    assert form.chosen == ["Keys"]
+    assert form.choice == 2
