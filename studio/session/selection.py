@@ -15,6 +15,7 @@ from studio.session.live import LIVE, RUN
 
 if TYPE_CHECKING:
     from studio.cellseg.celltable import CellTable
+    from studio.cellseg.params import SegmentParams
     from studio.cellseg.source import LabelSource
     from studio.document import Document
 
@@ -45,8 +46,8 @@ class Selection:
         self._asked_hover: Point | None = None
         self._click: Point | None = None
         self._version = -1
-        self._shown: tuple[int, str] | None = None
-        """Version of the slide and origin of the cells that were shown."""
+        self._shown: tuple[int, str, SegmentParams | None] | None = None
+        """Version of the slide, and origin and parameters of the cells that were shown."""
         self._stale = False
         """Whether a run's next block may tell more of the selected cell."""
         self._source: LabelSource | None = None
@@ -109,7 +110,8 @@ class Selection:
         source = overlay.source if overlay is not None else None
         same = overlay is not None and source is self._source
         growing = same and overlay is not None and overlay.origin == LIVE
-        before, self._shown = self._shown, (document.slide_version, overlay.origin if overlay is not None else "")
+        before = self._shown
+        self._shown = None if overlay is None else (document.slide_version, overlay.origin, overlay.params)
         self._version, self._source, self._table = document.overlay_version, source, None
         self._asked_hover = None
         if growing:
@@ -117,7 +119,12 @@ class Selection:
             self._stale = self.selected is not None
             return False
         self._click = None
-        if before == (document.slide_version, LIVE) and self._shown[1] == RUN and self.selected is not None:
+        if self.selected is not None and before is not None and before == self._shown and before[1] == LIVE:
+            # The run goes on after a pause: its blocks come again, with the same labels.
+            document.selected_cell, self._stale = self.selected.label, True
+            return False
+        was_live = before is not None and before[:2] == (document.slide_version, LIVE)
+        if was_live and overlay is not None and overlay.origin == RUN and self.selected is not None:
             # The result has the same cells under other numbers.
             self._click = self.selected.center
         elif same:
@@ -174,7 +181,12 @@ class Selection:
         self._document.selected_cell, self.selected = found if found[1] is not None else (0, None)
 
     def _describe(self, found: Lookup) -> None:
-        if found[0] == self._document.selected_cell:
-            self.selected = found[1]
-            if found[1] is None:
-                self.clear()
+        if found[0] != self._document.selected_cell:
+            return
+        overlay = self._document.overlay
+        if found[1] is None and self.selected is not None and overlay is not None and overlay.origin == LIVE:
+            # Its block comes again soon.
+            return
+        self.selected = found[1]
+        if found[1] is None:
+            self.clear()

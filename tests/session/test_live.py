@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from studio.cellseg.blockdata import BlockData, to_bytes
 from studio.cellseg.blocks import PART
 from studio.cellseg.lattice import Rect
-from studio.cellseg.livesource import block_event, plan_event
+from studio.cellseg.livesource import LiveSource, block_event, plan_event
 from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry
 from studio.core.jobs import Job
@@ -165,6 +166,15 @@ def test_a_cell_of_finished_blocks_is_pointed_at_and_selected_and_stays_so_in_th
     assert selection.selected.title.startswith("Cell,")
     assert selection.selected.center == pytest.approx((200.0, 100.0))
     bench.wait(lambda: selection.hovered is not None and selection.hovered.title == selection.selected.title)
+    # The run was paused and goes on: its blocks come again, one by one.
+    assert document.overlay is not None
+    again = LiveSource(geometry, WHOLE)
+    document.set_overlay(Overlay(again, "live", document.overlay.params, growing=True))
+    session.update()
+    assert (selection.selected is not None, document.selected_cell) == (True, label)
+    selection.point_at(None)
+    bench.wait(lambda: selection._job is not None and selection._job.state.final and math.isinf(selection.due_s))
+    assert (selection.selected is not None, document.selected_cell) == (True, label)
     # The result takes the place of the blocks; its cell there is number 7.
     masks = np.zeros((200, 200), np.uint32)
     masks[40:60, 90:110], masks[0:9, 0:9] = 7, 3
