@@ -94,6 +94,13 @@ def test_bookmarks(ctx: Any, panel: AnnotationsPanel) -> None:
     ctx.ui.press("Margin #1")
     ctx.draw(panel)
     assert ctx.document.view.center_x == 500
-    ctx.ui.press("Forget Margin #1")
+    ctx.ui.press("Rename Margin #1")
+    once(ctx, panel)
+    ctx.ui.enter("Name of bookmark 1", "Invasive front")
+    once(ctx, panel)
+    once(ctx, panel)
+    assert [mark.name for mark in ctx.actions.bookmarks.all] == ["Invasive front"]
+    assert "Name of bookmark 1" not in ctx.ui.controls
+    ctx.ui.press("Forget Invasive front #1")
     once(ctx, panel)
     assert ctx.actions.bookmarks.all == ()
