@@ -22,7 +22,7 @@ from studio.render.points import PointLayer
 from studio.render.pool import TILE_BYTES
 from studio.render.program import ProgramCache
 from studio.render.quads import QuadBatch
-from studio.render.slidelayer import NEAREST_FROM, SlideLayer
+from studio.render.slidelayer import SlideLayer
 from studio.render.tilelayer import TileLayer
 
 UPLOAD_BYTES = 8 << 20
@@ -167,9 +167,12 @@ class Scene:
         GL.glDisable(GL.GL_CULL_FACE)
         GL.glDisable(GL.GL_BLEND)
         area = (left, bottom, *view.viewport)
-        self._clear(document, area)
-        if self._slide.grids and not self._hides_slide(document):
-            sampler = self._nearest if 1 / view.scale >= NEAREST_FROM else self._linear
+        GL.glScissor(*area)
+        hidden = not self._slide.grids or self._hides_slide(document)
+        if hidden or not self._slide.fills(view):
+            self._clear(document, area)
+        if not hidden:
+            sampler = self._nearest if self._slide.as_squares(view) else self._linear
             self._slide.draw(view, document.look, self._programs, self._batch, sampler)
         if document.slide is not None and (document.overlay is not None or document.comparison.kept is not None):
             GL.glEnable(GL.GL_BLEND)
@@ -299,9 +302,7 @@ class Scene:
         layers += self._compare.tiles_of(shown, document)
         dots = [cells.points for cells in shown if cells.points.wanted and style.centroid and style.alpha > 0]
         near: list[tuple[float, Request]] = []
-        first: list[Request] = []
-        later: list[Request] = []
-        ahead: list[Request] = []
+        first, later, ahead = list[Request](), list[Request](), list[Request]()
         for layer in layers:
             layer.look(view)
             for key in layer.missing(layer.visible):
@@ -327,8 +328,7 @@ class Scene:
         self._tiles = (wanted + len(self._dots), wanted - missing + sum(layer.ready for layer in self._dots))
 
     def _clear(self, document: Document, area: tuple[int, int, int, int]) -> None:
-        """Paint what lies around the slide, and the bare slide."""
-        GL.glScissor(*area)
+        """Paint what lies around the slide, and the bare slide; the scissor is at `area`, before and after."""
         GL.glClearColor(*OUTSIDE_RGB, 1.0)
         GL.glClear(GL.GL_COLOR_BUFFER_BIT)
         if self._slide.rect is None or self._slide.dark is None:

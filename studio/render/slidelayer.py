@@ -25,6 +25,9 @@ NEAREST_FROM = 2.0
 _DARK = 96
 """A slide whose background is darker than this (of 255) is fluorescence."""
 
+_WHOLE = 1e-6
+"""Slide pixels by which a view may be off the grid and be on it."""
+
 _CHEAP = 4
 """Decoded tiles that a cover may take and still come before what is in view."""
 
@@ -45,6 +48,12 @@ class SlideLayer(TileLayer):
     def rect(self) -> Rect | None:
         """What the slide covers, in its own pixels."""
         return self.grids[0].rect if self.grids else None
+
+    def fills(self, view: View) -> bool:
+        """Whether its tiles of the level drawn leave nothing of a view bare."""
+        whole, seen = self.rect, rect_of(view)
+        inside = whole is not None and common(whole, seen) == seen
+        return inside and bool(self.visible) and all(key in self.pool for key in self.visible)
 
     @property
     def cover_is_cheap(self) -> bool:
@@ -109,6 +118,14 @@ class SlideLayer(TileLayer):
             if hole.level:
                 self._stand_in(quads, hole.level - 1, rect, added)
         return quads
+
+    def as_squares(self, view: View) -> bool:
+        """Whether pixels are drawn as they are: because they are large, or because each meets one of the screen."""
+        if 1 / view.scale >= NEAREST_FROM:
+            return True
+        # The finest level has pixels of 1; a filter would give the same, at twice the cost on software OpenGL.
+        whole = all(abs(side - round(side)) < _WHOLE for side in rect_of(view)[:2])
+        return view.scale == 1.0 and self.level == 0 and whole and self.fills(view)
 
     def draw(self, view: View, look: Look, programs: ProgramCache, batch: QuadBatch, sampler: int) -> None:
         """Draw what is there, its colours as `look` wants them."""

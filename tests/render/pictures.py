@@ -118,7 +118,8 @@ class Stage:
         return self.picture()
 
     def settle(self) -> Pixels:
-        """The picture once nothing is read any more."""
+        """The picture once nothing is read any more, not even around the view."""
+        self.sharp()
         self.until(lambda: self.scene.settled and self.scene.tiles[0] == self.scene.tiles[1])
         return self.picture()
 

@@ -319,3 +319,20 @@ def test_the_look_is_what_the_arithmetic_says_and_the_glass_goes_along(staged: S
     assert_close(staged.sharp(), np.round(look.apply(plain / 255.0) * 255), 1.5)
     staged.document.look = Look()
     assert_close(staged.sharp(), plain, 0.0)
+
+
+def test_a_view_on_whole_pixels_shows_the_slides_own_to_the_bit(staged: Stage) -> None:
+    """No filter and no clearing there; nothing of an earlier picture or of another part of the window is left."""
+    slide = slide_of(1100, 1300)
+    staged.show(slide)
+    staged.look(600.3, 500.7, 3.1)
+    staged.settle()
+    view = staged.document.view
+    staged.look(600, 500, 1.0)
+    width, height = view.viewport
+    left, top = 600 - width // 2, 500 - height // 2
+    assert np.array_equal(staged.sharp(), slide.levels[0][top : top + height, left : left + width])
+    view.viewport, view.offset = (200, 100), (70, 30)
+    staged.sharp()
+    staged.look(640, 520, 1.0)
+    assert np.array_equal(staged.sharp()[30:130, 70:270], slide.levels[0][470:570, 540:740])
