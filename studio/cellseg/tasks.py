@@ -7,7 +7,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from studio.cellseg.forecast import forecast
 from studio.cellseg.models import resolve_model
 from studio.cellseg.networks import shared_network
 from studio.cellseg.params import SegmentParams
-from studio.cellseg.preview import preview
 from studio.cellseg.run import Request, run_slide
 from studio.core.jobs import Progress
 from studio.slide import WSI, open_slide
@@ -53,50 +51,6 @@ def slide_at(path: str, mpp: float | None) -> Iterator[WSI]:
         _slides[key] = slide
         while len(_slides) > _KEPT:
             _slides.popitem(last=False)[1].close()
-
-
-def preview_task(
-    progress: Progress,
-    *,
-    slide_path: str,
-    mpp: float | None,
-    params: dict[str, Any],
-    rect_slide: Rect,
-    auto_diameter: bool = False,
-) -> dict[str, Any]:
-    """Segment what is in view.
-
-    Args:
-        progress: told of blocks.
-        slide_path: the slide.
-        mpp: µm per slide pixel; None: the slide's own.
-        params: of `SegmentParams`.
-        rect_slide: x, y, width, height in slide pixels.
-        auto_diameter: find the cell diameter in the view first, beginning with the one in `params`.
-
-    Returns:
-        labels (H, W) uint32, flows (H, W, 3) float16, geometry (`MaskGeometry`'s fields), centroids (N, 2) in
-        mask pixels, cells, params (as used), diameter (`DiameterEstimate`'s fields, or None), seconds.
-    """
-    began_s = time.monotonic()
-    asked = SegmentParams.from_dict(params)
-    with slide_at(slide_path, mpp) as slide:
-        network = shared_network(resolve_model(asked.model), asked, progress)
-        estimate = None
-        if auto_diameter:
-            estimate = estimate_diameter(slide, asked, network, progress, rect_slide)
-            asked = asked.changed(diam_um=estimate.diam_um)
-        found = preview(slide, asked, rect_slide, network, progress)
-    return {
-        "labels": found.labels,
-        "flows": found.flows,
-        "geometry": asdict(found.geometry),
-        "centroids": found.centroids,
-        "cells": len(found.cells),
-        "params": asked.to_dict(),
-        "diameter": None if estimate is None else estimate.to_dict(),
-        "seconds": time.monotonic() - began_s,
-    }
 
 
 def diameter_task(

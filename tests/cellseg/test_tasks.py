@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studio.cellseg import tasks
+from studio.cellseg import tasks, tunetasks
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.result import Segmentation
@@ -23,18 +23,21 @@ VIEW = (120.0, 200.0, 400.0, 300.0)
 
 @pytest.fixture(autouse=True)
 def blobs(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The stand-in network, and no slides kept from test to test."""
+    """The stand-in network, and nothing kept from test to test."""
     stand_in = lambda _info, params, _progress=None: BlobNetwork(params.network_px, params.batch)  # noqa: E731
     monkeypatch.setattr(tasks, "shared_network", stand_in)
+    monkeypatch.setattr(tunetasks, "shared_network", stand_in)
+    tunetasks._kept = None
     monkeypatch.setattr("studio.cellseg.run.shared_network", stand_in)
     yield
+    tunetasks._kept = None
     while tasks._slides:
         tasks._slides.popitem()[1].close()
 
 
 def preview(path: Path, params: SegmentParams, **changes: Any) -> dict[str, Any]:
     arguments: dict[str, Any] = {"slide_path": str(path), "mpp": None, "params": params.to_dict(), "rect_slide": VIEW}
-    return tasks.preview_task(NullProgress(), **(arguments | changes))
+    return tunetasks.view_task(NullProgress(), **(arguments | changes))
 
 
 def segment(path: Path, out: Path, params: SegmentParams, **changes: Any) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def segment(path: Path, out: Path, params: SegmentParams, **changes: Any) -> dic
 def test_a_preview(dots_path: Path, dots_params: SegmentParams) -> None:
     found = preview(dots_path, dots_params)
     labels, geometry = found["labels"], MaskGeometry(**found["geometry"])
-    assert labels.dtype == np.uint32
+    assert labels.dtype == np.uint16  # two bytes while they suffice
     assert labels.shape == geometry.shape
     np.testing.assert_array_equal(np.unique(labels), np.arange(found["cells"] + 1))
     assert found["flows"].dtype == np.float16

@@ -18,6 +18,7 @@ from studio.cellseg.tunedsource import TunedSource
 from studio.core.jobs import NullProgress
 from studio.errors import JobCancelled, ModelError
 from studio.slide.roi import ROI
+from tests.cellseg.fresh_preview import fresh_preview
 
 VIEW = (120.0, 200.0, 400.0, 300.0)
 
@@ -72,9 +73,7 @@ def view(path: Path, params: SegmentParams, progress: Any = None, **changes: Any
 
 def fresh(path: Path, params: SegmentParams, rect: tuple[float, ...] = VIEW) -> dict[str, Any]:
     """The same by the engine's own preview, which keeps nothing."""
-    return tasks.preview_task(
-        NullProgress(), slide_path=str(path), mpp=None, params=params.to_dict(), rect_slide=tuple(rect)
-    )
+    return fresh_preview(path, params, rect, BlobNetwork(params.network_px, params.batch))
 
 
 def same(found: dict[str, Any], wanted: dict[str, Any]) -> None:
