@@ -52,8 +52,10 @@ test-cellpose4: $(VENV4)/.installed
 	  cellseg/test_choice.py cellseg/test_tasks.py cli/test_segment.py cli/test_bench.py)
 
 # Cellpose 4 asks for a torchvision that is a CUDA build on most indexes; nothing here needs it.
-$(VENV4)/.installed: $(VENV)/.installed-test
+$(VENV4)/.installed: pyproject.toml
+	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or 3.12 is needed and none was found on the PATH." >&2; exit 1; }
 	@[ -x $(VENV4)/bin/python ] || $(PYTHON) -m venv $(VENV4)
+	@echo "Installing Cellpose 4 into $(VENV4) (some minutes the first time)"
 	@$(VENV4)/bin/python -m pip --disable-pip-version-check --no-input -q install "$(TORCH_PIN)"
 	@$(VENV4)/bin/python -m pip --disable-pip-version-check --no-input -q install -e ".[openvino,test]"
 	@$(VENV4)/bin/python -m pip --disable-pip-version-check --no-input -q install --no-deps "cellpose>=4,<5" segment_anything
