@@ -73,8 +73,9 @@ def choose_what_is_no_model(window: StudioWindow, folder: Path, cells: int) -> N
 
 
 def find_nothing(window: StudioWindow) -> None:
-    """A threshold that no cell reaches: said with what to try, but not to whoever drags a slider there."""
+    """Thresholds that no cell reaches: said with what to try, but not to whoever drags a slider there."""
     window.type_into("Cell probability value", "6", "cellseg")
+    window.type_into("Flow error value", "0.01", "cellseg")
     window.wait("no cells", lambda p: p["overlay"]["cells"] == 0 and rests(p))
     assert not any("No cells found" in toast["text"] for toast in window.probe()["toasts"])
     window.click("Preview", "cellseg")
