@@ -17,7 +17,7 @@ from tests.e2e import xserver  # noqa: E402
 from tests.e2e.window import StudioWindow, rests  # noqa: E402
 
 SAMPLE = ROOT / "assets" / "samples" / "CMU-1-Small-Region.svs"
-SIZE = (1280, 860)
+SIZE = (1280, 960)
 MAX_KB = 700
 DIAM_UM = "8.5"
 VIEW = "930,820,600,540"
