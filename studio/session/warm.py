@@ -8,14 +8,17 @@ from studio.core.jobs import Progress
 
 
 def warm_up(progress: Progress, *, model: str) -> None:
-    """Import the engine and build the model's network once, so that the first preview waits for neither."""
-    progress.start(2, "Getting ready")
+    """Import the engine, build the model's network, compile: the first preview then waits for none of them."""
+    progress.start(3, "Getting ready")
     importlib.import_module("studio.cellseg.tasks")
     progress.advance()
+    from studio.cellseg.firstuse import compile_engine
     from studio.cellseg.models import resolve_model
     from studio.cellseg.networks import load_network
 
     info = resolve_model(model)
     if info.installed:
         load_network(info)
+    progress.advance()
+    compile_engine(progress)
     progress.advance()
