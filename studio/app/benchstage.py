@@ -83,6 +83,11 @@ class BenchStage(WindowStage):
         return self._area
 
     @property
+    def draw_s(self) -> float:
+        """What painting and showing frames took, since `until_sharp` began or ever."""
+        return self._draw_s
+
+    @property
     def sharp(self) -> bool:
         """Whether all tiles in view are there."""
         wanted, ready = self._scene.tiles
@@ -147,6 +152,16 @@ class BenchStage(WindowStage):
         self._moves, self._frames_drawn = iter(steps), []
         self.until(lambda: len(self._frames_drawn) >= len(steps))
         return self._frames_drawn[: len(steps)]
+
+    def move(self, move: Callable[[], object], holds: Callable[[], bool]) -> None:
+        """Draw a frame that begins with a move, and run on until something holds and was drawn."""
+        self._moves = iter([move])
+        self.until(holds)
+
+    def count_frames(self) -> int:
+        """How many frames were drawn since the last time."""
+        count, self._frames_drawn = len(self._frames_drawn), []
+        return count
 
     def rest(self, seconds: float) -> None:
         """Run the window for a while, and until nothing is read any more."""

@@ -17,24 +17,26 @@ JUMP_SHARE = 0.5
 
 
 class Hold:
-    """Tells jumps, after which a frame may wait for its tiles, from panning and zooming."""
+    """Tells jumps and changed cells, after which a frame may wait for its tiles, from panning and zooming."""
 
     def __init__(self) -> None:
         self._rect: Rect | None = None
         self._moving = False
         self._moved_s = -math.inf
 
-    def seconds(self, rect: Rect, now_s: float, forecast_s: float) -> float:
+    def seconds(self, rect: Rect, now_s: float, forecast_s: float, *, changed: bool = False) -> float:
         """For how long to hold up the frame that is about to be drawn; call once a frame.
 
         Args:
             rect: x, y, width, height of what is in view, in slide pixels.
             now_s: the time.
             forecast_s: how long it will take until the view's tiles are there.
+            changed: whether somebody waits for what is in view to change.
         """
         before, self._rect = self._rect, rect
         self._moving = before is not None and before != rect
-        if before is None or not self._moving or _common_share(before, rect) >= JUMP_SHARE:
+        jumped = before is not None and self._moving and _common_share(before, rect) < JUMP_SHARE
+        if not (jumped or (changed and not self._moving)):
             return 0.0
         return HOLD_S if now_s - self._moved_s >= STILL_S and forecast_s <= HOLD_S else 0.0
 

@@ -261,9 +261,9 @@ class WindowStage:
         self._hold.drawn(time.monotonic())
 
     def _wait_for_tiles(self) -> None:
-        """After a jump, where the tiles will be there before anyone sees that they aren't."""
-        rect = self._camera.view.rect_slide
-        self._scene.take_in(self._hold.seconds(rect, time.monotonic(), self._scene.forecast_s()))
+        """After a jump or a threshold's change, where the tiles will be there before anyone sees that they aren't."""
+        rect, changed = self._camera.view.rect_slide, self._session.live.undrawn
+        self._scene.take_in(self._hold.seconds(rect, time.monotonic(), self._scene.forecast_s(), changed=changed))
 
     def _take_picture(self, pixels: tuple[int, int]) -> None:
         """Draw once more where it can be read, and let the session write the file."""

@@ -17,6 +17,7 @@ EXAMPLES = f"""
 {PROG} bench segment slide.svs --region 8000,8000,4096,4096 --diam-um 10
 {PROG} bench segment slide.svs --stand-in --otsu
 {PROG} bench tune slide.svs --region 10000,10000,3000,2250
+{PROG} bench tune slide.svs --region 10000,10000,3000,2250 --on-screen
 {PROG} bench viewer slide.svs slide-masks.zip --json
 {PROG} bench viewer slide.svs --cells 10000 5000000 --cycles 1000
 """

@@ -51,7 +51,7 @@ class Times:
     live_ms: float | None = None
     """From a change of a threshold to its cells in the document; None while the preview on screen had none."""
     screen_ms: float | None = None
-    """From that change to the end of the first frame that shows all its cells."""
+    """From that change to the end of the first frame that shows all its cells; None until then."""
     live_count: int = 0
     """How many changes have been followed."""
     tiles: int = 0
@@ -152,6 +152,11 @@ class LiveThresholds:
         if self._job is not None:
             self.cancel(self._job)
 
+    @property
+    def undrawn(self) -> bool:
+        """Whether a change's cells are in the document, but no frame has shown them all."""
+        return self._undrawn_s is not None
+
     def drawn(self) -> None:
         """A frame has been shown, with all that is in view."""
         if self._undrawn_s is not None:
@@ -215,7 +220,7 @@ class LiveThresholds:
             self.document.selected_cell = 0
             self.times.live_ms = 1000 * (self.clock() - asked.at_s)
             self.times.live_count += 1
-            self._undrawn_s = asked.at_s
+            self.times.screen_ms, self._undrawn_s = None, asked.at_s
         # Not with the next frame: by then the slider has moved on.
         self.follow()
 

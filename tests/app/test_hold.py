@@ -48,3 +48,11 @@ def test_tiles_that_take_long_are_not_waited_for() -> None:
     hold = Hold()
     held_s(hold, HERE, 1.0)
     assert held_s(hold, ELSEWHERE, 2.0, forecast_s=1.5 * HOLD_S) == 0.0
+
+
+def test_changed_cells_are_waited_for_where_the_view_stands() -> None:
+    hold = Hold()
+    assert hold.seconds(HERE, 1.0, 0.0, changed=True) == HOLD_S
+    assert hold.seconds(HERE, 1.1, 1.5 * HOLD_S, changed=True) == 0.0
+    assert hold.seconds((24.0, 0.0, 1000.0, 800.0), 1.2, 0.0, changed=True) == 0.0
+    assert hold.seconds((24.0, 0.0, 1000.0, 800.0), 1.3, 0.0) == 0.0

@@ -11,19 +11,26 @@ from pathlib import Path
 import glfw
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from studio.app import loop
+from studio.app.hold import STILL_S
 from studio.app.main import WindowOptions
 from studio.app.shortcuts import PRIMARY_MOD
 from studio.app.stage import WindowStage
 from studio.app.window import Window
 from studio.cellseg import Segmentation
 from studio.cellseg.resultfile import ResultFile
+from studio.cellseg.source import MaskGeometry
+from studio.cellseg.tunedsource import TunedSource
+from studio.core.jobs import Job, JobState
+from studio.document import Overlay
 from studio.errors import StudioError
 from studio.gui.control import Control
 from studio.gui.events import Char, Drop, Event, Key, MouseButton, MouseMove, Wheel
 from studio.session import Session
+from studio.session.thresholds import Shown, Wish
 from studio.settings import Settings
 from studio.slide.openslide_reader import OpenSlideReader
 
@@ -256,6 +263,44 @@ def test_pictures_of_view_and_window(drive: Callable[..., Driver], sample_slide:
     # The same slide, but for what floats over it.
     assert (np.abs(part - view).max(-1) <= 1).mean() > 0.8
     assert driver.session.document.view.offset == (left, top)
+
+
+class SlowSource(TunedSource):
+    """Takes its time to say which cells there are."""
+
+    def read_labels(self, *at: int) -> NDArray[np.uint32]:
+        time.sleep(0.05)
+        return super().read_labels(*at)
+
+
+def test_the_frame_that_follows_a_threshold_shows_its_cells(
+    drive: Callable[..., Driver], sample_slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.app.hold.HOLD_S", 10.0)
+    driver = drive(files=(sample_slide,), view=(500.0, 600.0, 400.0, 300.0))
+    driver.until(lambda: driver.sharp)
+    session, document = driver.session, driver.session.document
+    source = SlowSource(MaskGeometry((300, 400), 1.0, 1.0, 500.0, 600.0, 0.5))
+    document.set_overlay(Overlay(source, "preview", document.params))
+    assert document.overlay is not None
+    session.live.made(Shown(document.overlay, source.rect_slide, None, document.slide_version))
+    driver.until(lambda: driver.sharp)
+
+    def answer(_shown: Shown, _wish: Wish, apply: Callable[[Job], None], _failed: object) -> Job:
+        job = Job(1, "Thresholds", document.slide_version, JobState.DONE)
+        job.result = {"labels": np.full((300, 400), 1, np.uint16), "flows": None, "centroids": [[9, 9]], "tiles": 0}
+        apply(job)
+        return job
+
+    session.live.submit = answer
+    # The view stands, and has stood for a while.
+    time.sleep(2 * STILL_S)
+    driver.frames()
+    session.set_params(cellprob_threshold=1.0)
+    assert session.live.undrawn
+    driver.stage.draw()
+    assert not session.live.undrawn
+    assert source.cells == 1
 
 
 def test_the_first_view_comes_from_the_options(drive: Callable[..., Driver], sample_slide: Path) -> None:

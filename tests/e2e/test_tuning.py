@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from studio.cellseg.tunebench import MOVES
 from tests.e2e.window import StudioWindow, rests
 from tests.e2e.xserver import Screen
 
@@ -55,3 +60,27 @@ def test_thresholds_act_at_once_and_the_preview_follows_the_view(
         probe = window.wait("its cells", lambda p: p["cellseg"]["network_tiles"] > tiles and rests(p), timeout_s=180)
         assert probe["overlay"]["cells"] > 0
         assert not any(job["state"] in ("pending", "running") for job in probe["jobs"])
+
+
+def test_bench_tune_in_the_window(screen: Screen, sample_slide: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "studio", "bench", "tune", sample_slide, "--region", VIEW, "--model", "builtin"]
+    done = subprocess.run(
+        [*command, "--rounds", "1", "--on-screen", "720x480", "--json"],
+        env=screen.env(STUDIO_CONFIG_DIR=str(tmp_path / "config"), STUDIO_LOG_DIR=str(tmp_path / "log")),
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    assert said["cells"] > 30
+    assert said["network_ms"] > 0
+    assert said["steps"]["all"]["n"] == sum(len(values) for values in MOVES.values())
+    for step in said["steps"].values():
+        assert 0 < step["least_ms"] <= step["p50_ms"] <= step["p95_ms"] <= step["max_ms"]
+        assert step["parts_ms"]["dynamics"] < step["p50_ms"]
+        assert min(step["parts_ms"].values()) >= 0
+        assert step["frames"] >= 1
+    # Nothing of it is remembered.
+    assert not (tmp_path / "config").exists()

@@ -116,12 +116,18 @@ def test_what_a_change_took_counts_from_the_change_to_the_frame_that_shows_it(op
     hand.now_s = 12.5
     opened.finish(last(opened)[0], opened.preview_result(3) | {"flows": None})
     assert (times.live_ms, times.screen_ms) == (1500, None)
+    assert session.live.undrawn
     hand.now_s = 12.75
     session.live.drawn()
     assert times.screen_ms == 1750
+    assert not session.live.undrawn
     hand.now_s = 13.0
     session.live.drawn()
     assert times.screen_ms == 1750
+    # The next change's cells aren't on the screen because the last one's are.
+    session.set_params(min_size=40)
+    opened.finish(last(opened)[0], opened.preview_result(2) | {"flows": None})
+    assert times.screen_ms is None
 
 
 def test_flows_follow_once_the_slider_rests_or_at_once_where_they_are_looked_at(opened: Bench, hand: Hand) -> None:
