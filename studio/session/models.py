@@ -28,7 +28,7 @@ class ModelSession(ParameterSession):
     ) -> None:
         super().__init__(settings, interactive=interactive, batch=batch)
         self._downloads: dict[str, Job] = {}
-        self._warm = False
+        self._warming: Job | None = None
 
     def ask_model_file(self) -> None:
         """Let the window ask for a file of weights, then use it."""
@@ -49,10 +49,14 @@ class ModelSession(ParameterSession):
 
     def warm_up(self) -> None:
         """Let the interactive worker load the engine now; the first preview then starts seconds sooner."""
-        if not self._warm:
-            self._warm = True
+        if self._warming is None:
             kwargs = {"model": self.document.params.model}
-            self._interactive.submit("studio.session.warm:warm_up", kwargs, title="Warm up")
+            self._warming = self._interactive.submit("studio.session.warm:warm_up", kwargs, title="Warm up")
+
+    def _until_ready(self, message: str) -> str:
+        """What a job that waits for the interactive worker says: `message`, once the worker is ready for it."""
+        ready = self._warming is None or self._warming.state.final
+        return message if ready else "Getting ready (longer the first time)"
 
     def _slide(self) -> WSI:
         if self.document.slide is None:

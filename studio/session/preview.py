@@ -241,7 +241,7 @@ class PreviewSession(ModelSession):
                 self.cancel(old)
             self.live.stop()
             job = self._interactive.submit(target, common | kwargs, title=title, stamp=version)
-            job.message = title
+            job.message = self._until_ready(title)
             self._slide_jobs = [old for old in self._slide_jobs if not old.state.final] + [job]
             self._watch(
                 job,
@@ -285,7 +285,7 @@ class PreviewSession(ModelSession):
             return
         kwargs = self._task(request.slide, params, request.rect, roi) | {"auto_diameter": request.auto_diameter}
         job = self._interactive.submit(TUNE, kwargs, title="Preview", stamp=self.document.slide_version)
-        job.message = f"Segmenting {'current view' if roi is None else roi.name}"
+        job.message = self._until_ready(f"Segmenting {'current view' if roi is None else roi.name}")
 
         def on_event(_kind: str, payload: dict[str, Any]) -> None:
             if job is self._preview_job and job.stamp == self.document.slide_version:

@@ -338,3 +338,13 @@ def test_warming_up_is_asked_for_once_and_is_no_visible_job(bench: Any) -> None:
     assert kwargs == {"model": "builtin"}
     assert bench.session.jobs == []
     assert bench.session.idle
+
+
+def test_a_preview_that_waits_for_the_engine_says_so(opened: Any) -> None:
+    opened.session.warm_up()
+    warming = opened.interactive.calls[-1][0]
+    opened.session.preview()
+    assert "Getting ready" in opened.interactive.calls[-1][0].message
+    opened.finish(warming, {})
+    opened.session.preview()
+    assert opened.interactive.calls[-1][0].message == "Segmenting current view"
