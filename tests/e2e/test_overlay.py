@@ -79,8 +79,8 @@ def section_is_closed(probe: dict[str, Any], label: str) -> bool:
 def test_bench_viewer(screen: Screen, sample_slide: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "studio", "bench", "viewer", sample_slide, "--json"]
     done = subprocess.run(
-        [*command, "--cells", "0", "900", "--cycles", "4", "--size", "720x480"],
-        env=screen.env(STUDIO_CONFIG_DIR=str(tmp_path / "config"), STUDIO_LOG_DIR=str(tmp_path / "log")),
+        [*command, "--cells", "0", "900", "--cycles", "4", "--size", "720x480", "--with-run"],
+        env=screen.env(**{f"STUDIO_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CONFIG", "LOG", "CACHE")}),
         capture_output=True,
         text=True,
         timeout=240,
@@ -99,8 +99,10 @@ def test_bench_viewer(screen: Screen, sample_slide: Path, tmp_path: Path) -> Non
     assert first == last
     assert said["cycles"]["threads"][0] == said["cycles"]["threads"][1]
     assert said["cycles"]["files"][0] == said["cycles"]["files"][1]
-    # Nothing of it is remembered.
+    assert said["with_run"]["p95_ratio"] > 0
+    # Nothing of it is remembered, and its run isn't offered to be gone on with.
     assert not (tmp_path / "config").exists()
+    assert not (tmp_path / "cache" / "runs").exists()
 
 
 def test_bench_viewer_without_a_screen(sample_slide: Path) -> None:
