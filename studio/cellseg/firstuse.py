@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.cellseg.borders import packed
 from studio.cellseg.flowfield import TileStore
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
@@ -50,6 +51,7 @@ def compile_engine(progress: Progress | None = None) -> None:
                     retune(field, replace(plan, params=params.changed(cellprob_threshold=threshold)), 1, flows=True)
                     progress.advance(0)
             inner = (8.0, 8.0, SIDE_PX - 16.0, SIDE_PX - 16.0)
+            packed(np.zeros((3, 3), np.uint32), 1, 60)  # what the window draws cells with
             run_slide(slide, Request(params, Path(folder) / "nuclei-masks.zip", inner), quiet, network)
 
 

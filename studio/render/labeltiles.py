@@ -104,58 +104,9 @@ def read_label_tile(source: LabelSource, grid: Grid, level: int, col: int, row: 
 
 def pack_labels(window: NDArray[np.uint32], rim: int) -> NDArray[np.uint32]:
     """Labels of a window with a rim, (h + 2 rim, w + 2 rim), to packed texels (h, w); background is 0."""
-    core = window[rim:-rim, rim:-rim]
-    packed = _border_bytes(window, rim).astype(np.uint32) << np.uint32(ID_BITS)
-    low = core & _ID_MASK
-    if int(core.max()) > int(_ID_MASK):
-        # An id whose low bits are all 0 would look like background.
-        low[(low == 0) & (core != 0)] = 1
-    packed |= low
-    packed[core == 0] = 0
-    return packed
+    from studio.cellseg.borders import packed
 
-
-def _border_bytes(window: NDArray[np.uint32], rim: int) -> NDArray[np.uint8]:
-    """(h, w): which neighbours differ, or where none does, how far the border is."""
-    import cv2
-
-    flags = _neighbour_bits(window)
-    # All eight neighbours are looked at, so a border has no gap that a distance could slip through.
-    away = cv2.distanceTransform((flags == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
-    inside = slice(rim - 1, 1 - rim or None)
-    flags, away = flags[inside, inside], away[inside, inside]
-    # OpenCV's passes over bytes take a tenth of NumPy's over floats.
-    steps = cv2.convertScaleAbs(away, alpha=INNER_STEPS, beta=-INNER_STEPS)
-    inner = cv2.LUT(steps, _INNER_BYTES)
-    return np.where(flags == 0, inner, flags)
-
-
-def _neighbour_bits(window: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """(H - 2, W - 2): the bits of NEIGHBOURS of each pixel that has all eight."""
-    # Whether a pixel differs from its neighbour answers for both.
-    below, beside = window[1:] != window[:-1], window[:, 1:] != window[:, :-1]
-    falling, rising = window[1:, 1:] != window[:-1, :-1], window[1:, :-1] != window[:-1, 1:]
-    sides = (below[:-1, 1:-1], beside[1:-1, 1:], below[1:, 1:-1], beside[1:-1, :-1])
-    corners = (rising[:-1, 1:], falling[1:, 1:], rising[1:, :-1], falling[:-1, :-1])
-    flags = np.zeros((window.shape[0] - 2, window.shape[1] - 2), np.uint8)
-    for bit, differs in enumerate((*sides, *corners)):
-        flags |= differs.view(np.uint8) << np.uint8(bit)
-    return _PLAIN_BITS[flags]
-
-
-def _plain_bits() -> NDArray[np.uint8]:
-    """(256,): bits of neighbours without those of corners that a side beside them covers."""
-    bits = np.arange(256)
-    sides = bits & 15
-    # NE lies between N and E, and each next corner one place further on.
-    return (bits & ~((sides | sides >> 1 | sides << 3 & 8) << 4)).astype(np.uint8)
-
-
-_PLAIN_BITS = _plain_bits()
-
-_steps = np.minimum(np.arange(256), 4 * (RIM_PX - 3))
-_INNER_BYTES = (INNER | (_steps & 7) << 1 | _steps >> 3 << 5).astype(np.uint8)
-"""(256,): the byte for a number of steps."""
+    return packed(window, rim, INNER_STEPS * (RIM_PX - 3))
 
 
 def read_flow_tile(source: LabelSource, grid: Grid, level: int, col: int, row: int) -> NDArray[np.uint8] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -55,6 +56,34 @@ def test_texels_at_a_border_know_their_neighbours_and_others_how_far_it_is() -> 
         # Straight and slanted steps aren't weighed quite alike.
         assert told == pytest.approx(min(true, 16.5), abs=0.75)
     assert inner > 300
+
+
+def opencv_bytes(window: np.ndarray, rim: int) -> np.ndarray:
+    """The bytes of a window's texels by way of OpenCV's distance transform; those of background are 0."""
+    shifted = [np.roll(window, (-dy, -dx), (0, 1)) for dy, dx in NEIGHBOURS]
+    differs = np.stack([window != other for other in shifted])[:, 1:-1, 1:-1]
+    for corner, sides in CORNERS.items():
+        differs[corner] &= ~differs[list(sides)].any(axis=0)
+    flags = np.packbits(differs, axis=0, bitorder="little")[0]
+    away = cv2.distanceTransform((flags == 0).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    steps = np.rint(np.minimum(4 * away - 4, 60)).astype(np.int32)
+    told = np.where(flags == 0, INNER | (steps & 7) << 1 | steps >> 3 << 5, flags)
+    inside = slice(rim - 1, 1 - rim or None)
+    return np.where(window[rim:-rim, rim:-rim] == 0, 0, told[inside, inside])
+
+
+@pytest.mark.parametrize(("side", "rim", "radius"), [(150, RIM_PX, 45), (150, RIM_PX, 6), (37, 1, 14), (9, 2, 3)])
+def test_distances_are_those_of_opencv(side: int, rim: int, radius: int) -> None:
+    window = cell_labels(side, side + 4, seed=radius, radius=radius)
+    packed = pack_labels(window, rim)
+    assert np.array_equal(packed >> ID_BITS, opencv_bytes(window, rim))
+    assert np.array_equal(ids(packed), window[rim:-rim, rim:-rim])
+
+
+def test_a_cell_larger_than_all_that_is_read_has_no_border_in_it() -> None:
+    packed = pack_labels(np.full((70, 80), 9, np.uint32), RIM_PX)
+    assert (packed == packed[0, 0]).all()
+    assert 1.5 + ((packed[0, 0] >> ID_BITS >> 1 & 7) | packed[0, 0] >> ID_BITS >> 5 << 3) / 4 == 16.5
 
 
 def test_tiles_know_what_lies_beyond_them() -> None:
