@@ -117,6 +117,8 @@ class Members:
     reach: NDArray[np.int32]
     errors: NDArray[np.float64]
     """(S,) flow error of each, NaN where nobody has asked for it yet."""
+    holes: NDArray[np.bool_]
+    """(S,) whether each closes something in; known where its flow error is."""
 
 
 def segment_block(
@@ -171,8 +173,8 @@ def find_members(
     grow = missing_halo(rect, bounds, needed, walks)
     if grow > 0 and halo < LAST_HALO:
         return HaloTooSmall(min(LAST_HALO, halo + -(-max(grow, halo // 4) // HALO_STEP) * HALO_STEP))
-    errors = np.full(len(sinks), np.nan)
-    return Members(core, halo, labels, sinks, table, needed, walks.trusted, walks.reach, errors)
+    errors, holes = np.full(len(sinks), np.nan), np.zeros(len(sinks), bool)
+    return Members(core, halo, labels, sinks, table, needed, walks.trusted, walks.reach, errors, holes)
 
 
 def choose_cells(
@@ -199,7 +201,7 @@ def choose_cells(
     keep = _judge(members, labels, piece.flow, rect, params, where, threads)
     cells.drop_cells(labels, keep)
     order = np.lexsort((table[:, cells.FIRST_X], table[:, cells.TOP]))
-    filled = cells.fill_holes(labels, table, order[keep[order]], room)
+    filled = cells.fill_holes(labels, table, order[(keep & members.holes)[order]], room)
     at = core.slices(rect)
     return BlockCells(
         core,
@@ -239,32 +241,32 @@ def _judge(
         keep[at] = where.holds(sinks[at, 1] + rect.top, sinks[at, 2] + rect.left)
     (asked,) = np.nonzero(keep & np.isnan(members.errors))
     if asked.size:
-        members.errors[asked] = _flow_errors(labels, flow, table, asked, threads)
+        members.errors[asked], members.holes[asked] = _look_at(labels, flow, table, asked, threads)
     if params.flow_threshold > 0:
         keep[keep] = members.errors[keep] <= params.flow_threshold
     return keep
 
 
-def _flow_errors(
+def _look_at(
     labels: NDArray[np.int32],
     flow: NDArray[np.float32],
     table: NDArray[np.int32],
     asked: NDArray[np.int64],
     threads: int,
-) -> NDArray[np.float64]:
-    """Flow errors of some members, in the order asked for."""
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Flow errors of some members, and which have holes, in the order asked for."""
 
-    def some(ks: NDArray[np.int64]) -> NDArray[np.float64]:
+    def some(ks: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         wanted = np.zeros(len(table), bool)
         wanted[ks] = True
-        found: NDArray[np.float64] = cells.flow_errors(labels, flow, table, wanted)[ks]
-        return found
+        return cells.flow_errors(labels, flow, table, wanted)[ks], cells.have_holes(labels, table, wanted)[ks]
 
     if threads < 2:
         return some(asked)
     cuts = np.linspace(0, len(asked), 4 * threads + 1).astype(int).tolist()
     with ThreadPoolExecutor(threads, thread_name_prefix="studio-errors") as pool:
-        return np.concatenate(list(pool.map(some, (asked[a:b] for a, b in itertools.pairwise(cuts)))))
+        errors, holes = zip(*pool.map(some, (asked[a:b] for a, b in itertools.pairwise(cuts))), strict=True)
+    return np.concatenate(errors), np.concatenate(holes)
 
 
 def _parts(

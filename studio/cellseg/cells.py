@@ -119,6 +119,19 @@ def flow_errors(
 
 
 @njit(cache=True, nogil=True)
+def have_holes(labels: NDArray[np.int32], table: NDArray[np.int32], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each wanted cell closes something in, other cells or background (False for the others); (S,)."""
+    holes = np.zeros(table.shape[0], np.bool_)
+    for k in range(table.shape[0]):
+        if wanted[k]:
+            box = table[k]
+            holes[k] = box[AREA] + _outside(labels, k + 1, box).sum() < (
+                (box[BOTTOM] + 2 - box[TOP]) * (box[RIGHT] + 2 - box[LEFT])
+            )
+    return holes
+
+
+@njit(cache=True, nogil=True)
 def drop_cells(labels: NDArray[np.int32], keep: NDArray[np.bool_]) -> None:
     """Make background, in place, of the pixels of cells that aren't kept."""
     flat = labels.ravel()

@@ -129,12 +129,18 @@ def _follow(  # type: ignore[no-untyped-def]
             if not inside[y, x]:
                 continue
             at = newest[y, x]
+            before = -1
             while at >= 0:
                 if pool[at].above <= threshold < pool[at].below:
                     more = niter - pool[at].settled
                     if more >= 0 and more % pool[at].every == 0:
                         break
-                at = pool[at].next
+                before, at = at, pool[at].next
+            if at >= 0 and before >= 0:
+                # The slider most often goes on from here.
+                pool[before].next = pool[at].next
+                pool[at].next = newest[y, x]
+                newest[y, x] = at
             if at >= 0:
                 end_y, end_x = pool[at].end_y, pool[at].end_x
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from studio.cellseg import cells, dynamics
 from tests.cellseg.fields import network_says, painted_cells
@@ -184,6 +185,20 @@ def test_a_hole_that_is_open_or_holds_part_of_another_cell_stays() -> None:
     result = filled(labels)
     assert (result[10:13, 10:13] == 2).all()
     assert result[7, 7] == 1
+
+
+def test_cells_without_holes_are_left_out_of_filling() -> None:
+    labels, _ = labels_and_flow(8)
+    rng = np.random.default_rng(8)
+    labels[(rng.random(labels.shape) < 0.004) & (labels > 0)] = 0
+    table = measured(labels)
+    asked = np.arange(len(table)) % 7 != 0
+    expected = [
+        bool(ask and (ndimage.binary_fill_holes(labels == k + 1) != (labels == k + 1)).any())
+        for k, ask in enumerate(asked)
+    ]
+    assert 0 < sum(expected) < len(expected) / 2
+    assert cells.have_holes(labels, table, asked).tolist() == expected
 
 
 def test_holes_are_those_of_cellpose() -> None:
