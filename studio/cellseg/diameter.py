@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.cellseg.blocks import PART
+from studio.cellseg.cells import LOGIT_UNITS
 from studio.cellseg.flowfield import TileInputs
 from studio.cellseg.lattice import Rect, block_grid
 from studio.cellseg.models import load_size_model
@@ -19,6 +21,7 @@ from studio.cellseg.networks.sparing import style_sparing
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.pipeline import Pipeline
 from studio.cellseg.plan import Plan, make_plan
+from studio.cellseg.rounds import Round, settled, why_not
 from studio.core.jobs import Progress
 
 if TYPE_CHECKING:
@@ -52,7 +55,7 @@ class DiameterEstimate:
     """A cell diameter and what speaks for it. Diameters are those of circles of the cells' area, in µm."""
 
     diam_um: float
-    """The median, in hundredths; the diameter asked for where too few cells were found."""
+    """The median, in hundredths; the diameter asked for where nothing speaks for another."""
     quartiles_um: tuple[float, float, float]
     cells: int
     histogram: tuple[int, ...]
@@ -64,11 +67,13 @@ class DiameterEstimate:
     """x, y, width, height in slide pixels of where was looked."""
     by_size_model: bool
     """Whether the first guess is the size model's."""
+    why_default: str = ""
+    """Why `diam_um` is the one asked for, as the end of a sentence; empty where it was found."""
 
     @property
     def found(self) -> bool:
-        """Whether there were cells enough to say anything."""
-        return self.cells >= ENOUGH_CELLS
+        """Whether there were cells enough to say anything, and the network is sure of them."""
+        return not self.why_default
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -98,18 +103,30 @@ def estimate_diameter(
     first = search.by_size_model()
     for multiple in _GUESSES:
         search.look(_bounded((first or params.diam_um) * multiple))
-        if len(search.found_um) >= ENOUGH_CELLS:
+        if search.last_is_best():
             search.widen()
             break
     for _ in range(ROUNDS - 1):
         progress.advance()
-        if len(search.found_um) < ENOUGH_CELLS:
+        if not search.last_is_best():
             break
-        median = _bounded(float(np.median(search.found_um)))
-        if abs(median / search.rounds_um[-1] - 1) < CLOSE_ENOUGH:
+        last = search.looks[-1]
+        median = _bounded(last.said.diameter)
+        if abs(median / last.tried_um - 1) < CLOSE_ENOUGH:
             break
         search.look(median)
     return search.summary(first is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One round."""
+
+    tried_um: float
+    found_um: NDArray[np.float64]
+    """Diameters of the cells, sorted."""
+    fields: tuple[SlideRect, ...]
+    said: Round
 
 
 class _Search:
@@ -124,9 +141,7 @@ class _Search:
         rect_slide: SlideRect | None,
         rois: Sequence[ROI] | None,
     ) -> None:
-        self.rounds_um: list[float] = []
-        self.found_um: NDArray[np.float64] = np.zeros(0)
-        self._fields: tuple[SlideRect, ...] = ()
+        self.looks: list[_Look] = []
         self._count = FIELDS
         self._places = places_of(slide, rect_slide or (0.0, 0.0, float(slide.size[0]), float(slide.size[1])), rois)
         self._slide, self._params, self._network = slide, params, network
@@ -158,34 +173,49 @@ class _Search:
         with contextlib.closing(pipeline.run(cores, poll=lambda: self._progress.advance(0))) as finished:
             parts = [_whole(done.block.cells, done.block.core, plan.grid.bounds) for done in finished]
         pipeline.say(self._progress)
-        area = np.concatenate(parts)["area"] if parts else np.zeros(0)
-        self.rounds_um.append(diam_um)
-        self.found_um = np.sort(2 * np.sqrt(area / math.pi) * plan.grid.mpp)
-        self._fields = tuple(_slide_rect(core, plan) for core in cores)
+        cells = np.concatenate(parts) if parts else np.zeros(0, PART)
+        found_um = np.sort(2 * np.sqrt(cells["area"] / math.pi) * plan.grid.mpp)
+        logits = cells["sum_logit"] / (cells["area"] * float(LOGIT_UNITS))
+        said = Round(
+            diameter=float(np.median(found_um)) if len(found_um) else 0.0,
+            cells=len(found_um),
+            covered=float(cells["area"].sum()) / max(1, sum(core.rows * core.cols for core in cores)),
+            logit=float(np.median(logits)) if len(logits) else 0.0,
+        )
+        self.looks.append(_Look(diam_um, found_um, tuple(_slide_rect(core, plan) for core in cores), said))
+
+    def last_is_best(self) -> bool:
+        """Whether the last round found enough cells for sure, and not far less of them than an earlier one."""
+        return self._settled() == len(self.looks) - 1
+
+    def _settled(self) -> int | None:
+        return settled([look.said for look in self.looks], ENOUGH_CELLS)
 
     def widen(self) -> None:
         """Look at as many fields from now on as WANTED_CELLS take."""
-        self._count = min(MOST_FIELDS, max(FIELDS, math.ceil(FIELDS * WANTED_CELLS / len(self.found_um))))
+        self._count = min(MOST_FIELDS, max(FIELDS, math.ceil(FIELDS * WANTED_CELLS / self.looks[-1].said.cells)))
 
     def _cores(self, plan: Plan) -> list[Rect]:
         return fields_of(plan, self._places, self._count)
 
     def summary(self, by_size_model: bool) -> DiameterEstimate:
-        """The estimate after the last round."""
-        found = self.found_um
-        enough = len(found) >= ENOUGH_CELLS
+        """The estimate of the round to believe; where there is none, what the round with most cells found."""
+        chosen = self._settled()
+        look = max(self.looks, key=lambda one: one.said.cells) if chosen is None else self.looks[chosen]
+        found = look.found_um
         quartiles = np.percentile(found, (25, 50, 75)) if len(found) else np.zeros(3)
         top = float(np.percentile(found, 99)) * 1.1 if len(found) else 1.0
         counts, edges = np.histogram(np.minimum(found, top), BINS, (0.0, top))
         return DiameterEstimate(
-            diam_um=_bounded(float(quartiles[1])) if enough else self._params.diam_um,
+            diam_um=self._params.diam_um if chosen is None else _bounded(float(quartiles[1])),
             quartiles_um=(float(quartiles[0]), float(quartiles[1]), float(quartiles[2])),
             cells=len(found),
             histogram=tuple(int(count) for count in counts),
             edges_um=tuple(float(edge) for edge in edges),
-            rounds_um=tuple(self.rounds_um),
-            fields=self._fields,
+            rounds_um=tuple(look.tried_um for look in self.looks),
+            fields=look.fields,
             by_size_model=by_size_model,
+            why_default=why_not([look.said for look in self.looks]) if chosen is None else "",
         )
 
     def _plan(self, diam_um: float) -> Plan:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 DIAMETER = "studio.cellseg.tasks:diameter_task"
 
-LEAST_CELLS = 8
-"""With fewer cells the engine keeps the diameter it was given."""
-
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -32,6 +29,8 @@ class Evidence:
     low_um: float
     high_um: float
     humps: Humps | None
+    why_default: str
+    """Why the engine kept the diameter that it was given, as the end of a sentence; empty where it found one."""
 
     @classmethod
     def of(cls, estimate: dict[str, Any], where: str) -> Evidence:
@@ -48,12 +47,8 @@ class Evidence:
             low_um=low,
             high_um=high,
             humps=two_humps(counts, low, high),
+            why_default=str(estimate["why_default"]),
         )
-
-    @property
-    def enough(self) -> bool:
-        """Whether there were cells enough to say anything."""
-        return self.cells >= LEAST_CELLS
 
 
 @dataclass(slots=True)
@@ -124,10 +119,10 @@ class Diameters:
 
         def apply(job: Job) -> None:
             found = self.note(job.result, f"in {len(job.result['fields'])} fields of the slide")
-            if not found.enough:
+            if found.why_default:
                 self._host.notify(
                     "warning",
-                    f"Only {found.cells} cells were found in fields over the slide, too few to tell their diameter. "
+                    f"No diameter found {found.where}: {found.why_default}. "
                     "Try another diameter or model, or look at a place with cells and use Auto-detect.",
                 )
                 return

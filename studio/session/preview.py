@@ -332,7 +332,10 @@ class PreviewSession(ModelSession):
             if cells and not request.quiet:
                 evidence = self.diameters.evidence
                 measured = cells if evidence is None else evidence.cells
-                self.notify("success", f"Detected a cell diameter of {used.diam_um:.2f} µm in {measured:,} cells.")
+                if evidence is not None and evidence.why_default:
+                    self.notify("warning", f"Kept the diameter of {used.diam_um:g} µm: {evidence.why_default}.")
+                else:
+                    self.notify("success", f"Detected a cell diameter of {used.diam_um:.2f} µm in {measured:,} cells.")
         if not cells and not request.quiet:
             self.notify("warning", NO_CELLS)
 

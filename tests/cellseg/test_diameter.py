@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from studio.cellseg.diameter import ENOUGH_CELLS, FIELDS, MOST_FIELDS, estimate_diameter, fields_of, places_of
+from studio.cellseg.models import resolve_model
+from studio.cellseg.networks import load_network
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.plan import make_plan
+from studio.cellseg.training.predict import segment_auto
 from studio.cellseg.weights import SizeModel
 from studio.core.jobs import NullProgress
 from studio.slide import WSI, open_slide
@@ -148,3 +151,41 @@ def test_the_size_model_gives_the_first_guess(discs: WSI, monkeypatch: pytest.Mo
     assert found.by_size_model
     assert found.rounds_um[0] == pytest.approx(says_um, abs=0.01)
     assert found.diam_um == pytest.approx(TRUE_UM, rel=0.1)
+
+
+def noise(seed: int, grain_px: float, nuclei: int = 0) -> np.ndarray:
+    """(192, 192, 3) uint8: a dark picture of noise, with faint nuclei of 24 pixels."""
+    import cv2
+
+    rng, side = np.random.default_rng(seed), 192
+    grains = cv2.GaussianBlur(rng.normal(size=(side, side)), (0, 0), grain_px)
+    image = 10 + 3 * grains / grains.std()
+    for n in range(nuclei):
+        disc = cv2.circle(np.zeros((side, side)), (50 + 90 * n, 60 + 70 * n), 12, 9.0, -1)
+        image += cv2.GaussianBlur(disc, (0, 0), 1.5)
+    return np.repeat(np.clip(np.round(image), 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_a_search_in_noise_ends_at_the_default_and_says_why() -> None:
+    network = load_network(resolve_model("builtin"), backend="openvino")
+    for grain_px in (0.7, 1.5):
+        found = segment_auto(noise(2, grain_px), network, "fluorescence", 24.0, flow_threshold=0.5)
+        assert found.diameter_px == 24.0
+        assert found.labels.max() < 10
+        assert "network isn't sure" in found.why_default
+    found = segment_auto(noise(4, 1.0, nuclei=2), network, "fluorescence", 24.0, flow_threshold=0.5)
+    assert not found.why_default
+    assert 20 < found.diameter_px <= 40
+    assert 2 <= found.labels.max() < 6
+
+
+def test_a_slide_of_noise_has_no_diameter(tmp_path: Path) -> None:
+    path = write_slide(tmp_path / "noise.tiff", np.tile(noise(2, 0.7), (2, 2, 1)), mpp=MPP, downsamples=(1, 4))
+    params = SegmentParams(diam_um=2.0, channel="fluorescence", backend="openvino")
+    with open_slide(path) as slide:
+        network = load_network(resolve_model("builtin"), backend="openvino")
+        found = estimate_diameter(slide, params, network, NullProgress())
+    assert found.cells >= ENOUGH_CELLS
+    assert not found.found
+    assert found.diam_um == 2.0
+    assert "network isn't sure" in found.why_default

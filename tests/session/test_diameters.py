@@ -13,7 +13,7 @@ from studio.session.sweep import KINDS, VARIANTS_MAX, field_of, variants_of
 from tests.session.conftest import Bench
 
 
-def estimate(cells: int = 300, diam_um: float = 7.83, two: bool = False) -> dict[str, Any]:
+def estimate(cells: int = 300, diam_um: float = 7.83, two: bool = False, why: str = "") -> dict[str, Any]:
     """As `diameter_task` gives it."""
     rng = np.random.default_rng(0)
     diameters = rng.normal(diam_um, 0.8, cells)
@@ -29,6 +29,7 @@ def estimate(cells: int = 300, diam_um: float = 7.83, two: bool = False) -> dict
         "rounds_um": (10.0, diam_um),
         "fields": ((0.0, 0.0, 10.0, 10.0),) * 6,
         "by_size_model": False,
+        "why_default": why,
     }
 
 
@@ -71,11 +72,10 @@ def test_who_typed_a_diameter_meanwhile_keeps_it(opened: Bench) -> None:
 def test_too_few_cells_change_nothing_and_say_what_to_try(opened: Bench) -> None:
     session = opened.session
     session.diameters.sample_slide()
-    opened.finish(opened.interactive.calls[-1][0], estimate(cells=3, diam_um=10.0))
+    opened.finish(opened.interactive.calls[-1][0], estimate(cells=3, why="too few (3)"))
     assert session.document.params.diam_um == 10.0
-    assert opened.said("warning", "3 cells", "another")
+    assert opened.said("warning", "too few (3)", "another")
     assert session.diameters.evidence is not None
-    assert not session.diameters.evidence.enough
 
 
 def test_evidence_of_auto_detection(opened: Bench) -> None:
@@ -93,6 +93,11 @@ def test_evidence_of_auto_detection(opened: Bench) -> None:
     assert found.humps.peaks == pytest.approx((7.83, 15.66), rel=0.15)
     session.diameters.dismiss()
     assert session.diameters.evidence is None
+    session.preview()
+    opened.finish(
+        opened.interactive.calls[-1][0], opened.preview_result(9, diam_um=10.0) | {"diameter": estimate(why="not sure")}
+    )
+    assert opened.said("warning", "Kept", "10 µm", "not sure")
 
 
 def test_a_sample_of_a_slide_that_is_gone_lands_nowhere(opened: Bench, sample_slide: Path) -> None:

@@ -208,7 +208,7 @@ def test_evidence_for_the_diameter(ctx: Any, panel: CellSegPanel, slide: WSI) ->
     counts = [0, 0, 40, 60, 5, 2, 4, 50, 40, 0, 0, 0]
     estimate = {
         "diam_um": 7.25, "quartiles_um": (6.0, 7.25, 15.0), "cells": sum(counts), "histogram": counts,
-        "edges_um": [2.0 * n for n in range(len(counts) + 1)],
+        "edges_um": [2.0 * n for n in range(len(counts) + 1)], "why_default": "",
     }  # fmt: skip
     ctx.actions.diameters.note(estimate, "in view")
     ctx.draw(panel)
@@ -222,9 +222,9 @@ def test_evidence_for_the_diameter(ctx: Any, panel: CellSegPanel, slide: WSI) ->
     ctx.ui.press("Hide diameters")
     ctx.draw(panel)
     assert "Cell diameters" not in ctx.ui.controls
-    ctx.actions.diameters.note(estimate | {"cells": 3}, "in view")
+    ctx.actions.diameters.note(estimate | {"why_default": "too few (3)"}, "in view")
     ctx.draw(panel)
-    assert any("too few" in text for text in ctx.ui.texts)
+    assert any("in view: too few (3)" in text for text in ctx.ui.texts)
 
 
 def test_a_sweep_is_chosen_from_by_its_pictures(ctx: Any, panel: CellSegPanel, slide: WSI) -> None:

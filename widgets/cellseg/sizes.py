@@ -36,8 +36,8 @@ def draw_evidence(ctx: Context) -> None:
     if found is None:
         return
     first, median, third = found.quartiles_um
-    if not found.enough:
-        ui.text(f"Only {found.cells} cells {found.where}: too few to tell their diameter.", dim=True)
+    if found.why_default:
+        ui.text(f"No diameter found {found.where}: {found.why_default}.", dim=True)
         return
     ui.histogram(
         "Cell diameters",

@@ -74,9 +74,11 @@ def evaluate(
         mode = resolve_channel(channel, info, is_dark(rgb))
         limits: Any = {"cellprob_threshold": cellprob_threshold, "flow_threshold": flow_threshold}
         if diameter_px is None:
-            found, diameter = segment_auto(rgb, network, mode, info.diam_mean, **limits)
+            auto = segment_auto(rgb, network, mode, info.diam_mean, **limits)
+            found, diameter, why = auto.labels, auto.diameter_px, auto.why_default
         else:
             found, diameter = segment_image(rgb, network, mode, info.diam_mean / diameter_px, **limits), diameter_px
+            why = ""
         score = compare(truth, found)
         scores.append(score)
         rows.append(
@@ -84,6 +86,7 @@ def evaluate(
                 "image": item.image.name,
                 "folder": item.image.parent.name,
                 "diameter_px": round(diameter, 2),
+                "default_because": why or None,
                 "truth_diameter_px": round(median_diameter(truth), 2),
                 "cells": score.truth,
                 "found": score.found,

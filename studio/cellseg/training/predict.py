@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,7 @@ from studio.cellseg import cells, dynamics
 from studio.cellseg.inputs import to_channels
 from studio.cellseg.lattice import TileLattice
 from studio.cellseg.networks import Network
+from studio.cellseg.rounds import Round, settled, why_not
 from studio.cellseg.training.data import median_diameter
 
 OVERLAP_PX = 32
@@ -59,10 +62,14 @@ def cut_labels(
     min_size: int = 15,
 ) -> NDArray[np.int32]:
     """(3, h, w) of the network at working scale to labels of `shape`, the picture's (H, W)."""
-    labels = labels_from_flows(y, cellprob_threshold, flow_threshold, min_size)
+    return drawn(labels_from_flows(y, cellprob_threshold, flow_threshold, min_size), shape)
+
+
+def drawn(labels: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Labels at working scale as labels of `shape`, the picture's (H, W)."""
     height, width = shape
-    drawn = cv2.resize(labels.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
-    return renumbered(np.asarray(drawn).astype(np.int32))
+    resized = cv2.resize(labels.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
+    return renumbered(np.asarray(resized).astype(np.int32))
 
 
 def network_input(rgb: NDArray[np.uint8], mode: str, scale: float) -> NDArray[np.float32]:
@@ -140,6 +147,17 @@ def renumbered(labels: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.asarray(table[labels])
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Cells of a picture, at a diameter that was looked for."""
+
+    labels: NDArray[np.int32]
+    diameter_px: float
+    """What a cell was taken to measure in the picture's pixels."""
+    why_default: str
+    """Why that is the default, as the end of a sentence; empty where the cells themselves say how large they are."""
+
+
 def segment_auto(
     rgb: NDArray[np.uint8],
     network: Network,
@@ -149,28 +167,51 @@ def segment_auto(
     *,
     cellprob_threshold: float = 0.0,
     flow_threshold: float = 0.4,
-) -> tuple[NDArray[np.int32], float]:
-    """Labels, and the cell diameter in pixels that was found by segmenting and measuring in turn."""
+) -> Found:
+    """Cells, and their diameter, found by segmenting and measuring in turn.
 
-    def cut(scale: float) -> NDArray[np.int32]:
-        return segment_image(
-            rgb, network, mode, scale, cellprob_threshold=cellprob_threshold, flow_threshold=flow_threshold
-        )
+    Where no round finds what is surely cells, the diameter is `diam_mean` pixels, the picture's own scale.
+    """
+    shape = (rgb.shape[0], rgb.shape[1])
+    told: list[float] = []
+    looks: list[NDArray[np.int32]] = []
+    said: list[Round] = []
 
-    best = np.zeros(rgb.shape[:2], np.int32)
-    diameter = diam_mean
+    def look(scale: float) -> Round:
+        y = flow_field(network_input(rgb, mode, scale), network)
+        work = labels_from_flows(y, cellprob_threshold, flow_threshold, min_size=15)
+        looks.append(drawn(work, shape))
+        told.append(diam_mean / scale)
+        said.append(_round(looks[-1], median_logit(work, y[2])))
+        return said[-1]
+
+    covered, diameter = 0.0, diam_mean
     for guess in _FIRST_GUESSES:
-        labels = cut(guess)
+        found = look(guess)
         # What fills most area is the scale at which the network sees cells best.
-        if np.count_nonzero(labels) > 1.1 * np.count_nonzero(best):
-            best, diameter = labels, median_diameter(labels)
-    for _ in range(rounds):
-        best = cut(_scale(diam_mean, diameter))
-        found = median_diameter(best)
-        if not found or abs(found / diameter - 1) < 0.08:
-            break
-        diameter = found
-    return best, diameter
+        if found.sure and found.covered > 1.1 * covered:
+            covered, diameter = found.covered, found.diameter
+    if covered:
+        for _ in range(rounds):
+            found = look(_scale(diam_mean, diameter))
+            if settled(said) != len(said) - 1 or abs(found.diameter / diameter - 1) < 0.08:
+                break
+            diameter = found.diameter
+    chosen = settled(said)
+    if chosen is None:
+        return Found(looks[0], diam_mean, why_not(said))
+    return Found(looks[chosen], told[chosen], "")
+
+
+def median_logit(labels: NDArray[np.int32], logit: NDArray[np.float32]) -> float:
+    """Median over the cells (ids 1…N) of their mean cell probability logit; 0 without cells."""
+    areas = np.bincount(labels.ravel())[1:]
+    sums = np.bincount(labels.ravel(), logit.ravel())[1:]
+    return float(np.median(sums / areas)) if len(areas) else 0.0
+
+
+def _round(labels: NDArray[np.int32], logit: float) -> Round:
+    return Round(median_diameter(labels), int(labels.max(initial=0)), np.count_nonzero(labels) / labels.size, logit)
 
 
 def _scale(diam_mean: float, diameter_px: float) -> float:
