@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from studio.cellseg import cells, dynamics
 from studio.cellseg.certificate import Paths, missing_halo, needed_around, survey
+from studio.cellseg.follow import follow
 from studio.cellseg.lattice import Rect
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.where import Where
@@ -87,7 +88,7 @@ def follow_piece(
     if rows != slice(None):
         inside = np.zeros_like(inside)
         inside[rows] = piece.inside[rows]
-    paths: Paths = dynamics.follow(
+    paths: Paths = follow(
         piece.flow,
         inside,
         niter,

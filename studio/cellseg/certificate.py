@@ -23,7 +23,7 @@ _SINK_MARGIN = dynamics.GROW_STEPS + _MAP_MARGIN
 """A cell's pixels depend on the histogram this far around its sink."""
 
 Paths = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]
-"""Of each foreground pixel of a piece its flat index, and row and column where its path ends (`dynamics.follow`)."""
+"""Of each foreground pixel of a piece its flat index, and row and column where its path ends (`follow.follow`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where the flows lead: Euler steps of every foreground pixel, and the sinks they end in.
+"""Where the flows lead: an Euler step, a path, the sinks that paths end in. `follow.py` follows all paths at once.
 
 The method is Cellpose's (Stringer et al. 2021, Nat. Methods 18:100; Cellpose 3.1
 `dynamics`), written so that it gives the same bits wherever an array is cut
@@ -24,96 +24,6 @@ NEVER = 2**30
 
 ESCAPED = np.int32(-(2**31))
 """End row of a pixel whose path left the array, so that nothing is known about it."""
-
-_WALKERS = 4
-"""Paths followed in turns."""
-
-
-@njit(cache=True, nogil=True, boundscheck=False)
-def follow(
-    flow: NDArray[np.float32],
-    inside: NDArray[np.bool_],
-    niter: int,
-    low_y: int,
-    low_x: int,
-    high_y: int,
-    high_x: int,
-    interp: bool = True,
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    """Follow the flow from every foreground pixel.
-
-    Args:
-        flow: (H, W, 2) float32, step in y and x per iteration (Cellpose's flow / 5), 0 outside the foreground.
-        inside: (H, W), the foreground.
-        niter: Euler steps.
-        low_y: first row of the slide in this array's coordinates. Paths are held at the slide's edges, as
-            Cellpose holds them at the image's; where the array ends earlier, a path that leaves it is ESCAPED.
-        low_x: first column.
-        high_y: last row.
-        high_x: last column.
-        interp: step by the flow between four pixels; else by that of the pixel one stands in.
-
-    Returns:
-        start (flat index of each foreground pixel, in raster order), end row and end column.
-    """
-    height, width = inside.shape
-    count = 0
-    for y in range(height):
-        for x in range(width):
-            if inside[y, x]:
-                count += 1
-    start = np.empty(count, np.int32)
-    end_y = np.full(count, ESCAPED, np.int32)
-    end_x = np.full(count, ESCAPED, np.int32)
-    n = 0
-    for y in range(height):
-        for x in range(width):
-            if inside[y, x]:
-                start[n] = y * width + x
-                n += 1
-    # A step waits for the one before it, so that a few paths in turns take half the time of one by one.
-    walker = np.full(_WALKERS, -1, np.int64)
-    at = np.zeros((_WALKERS, 2), np.int64)
-    now = np.zeros((_WALKERS, 2), np.float32)
-    before = np.zeros((_WALKERS, 2), np.float32)
-    steps = np.zeros(_WALKERS, np.int64)
-    begun, under_way = 0, min(count, _WALKERS)
-    for k in range(under_way):
-        walker[k], at[k, 0], at[k, 1] = k, start[k] // width, start[k] % width
-        before[k] = np.inf
-        begun += 1
-    while under_way > 0:
-        for k in range(_WALKERS):
-            if walker[k] < 0:
-                continue
-            y, x, dy, dx = at[k, 0], at[k, 1], now[k, 0], now[k, 1]
-            y0, _, _, _, new_y, new_x = step_from(flow, y, x, dy, dx, low_y, low_x, high_y, high_x, interp)
-            done = lost = y0 < 0
-            if not lost:
-                done = new_y == dy and new_x == dx
-                if not done and new_y == before[k, 0] and new_x == before[k, 1]:
-                    done = True
-                    if (niter - 1 - steps[k]) % 2 == 0:
-                        dy, dx = new_y, new_x
-                elif not done:
-                    before[k, 0], before[k, 1] = dy, dx
-                    now[k, 0], now[k, 1] = dy, dx = new_y, new_x
-                    steps[k] += 1
-                    done = steps[k] >= niter
-            if not done:
-                continue
-            if not lost:
-                last_y, last_x = y + int(np.floor(dy)), x + int(np.floor(dx))
-                if 0 <= last_y < height and 0 <= last_x < width:
-                    end_y[walker[k]], end_x[walker[k]] = last_y, last_x
-            if begun < count:
-                walker[k], at[k, 0], at[k, 1] = begun, start[begun] // width, start[begun] % width
-                now[k], before[k], steps[k] = 0.0, np.inf, 0
-                begun += 1
-            else:
-                walker[k] = -1
-                under_way -= 1
-    return start, end_y, end_x
 
 
 @njit(cache=True, nogil=True, boundscheck=False)
@@ -151,17 +61,18 @@ def path(  # type: ignore[no-untyped-def]
     """Follow the flow from one pixel; for compiled code.
 
     Args:
-        flow: as in `follow`.
+        flow: (H, W, 2) float32, step in y and x per iteration (Cellpose's flow / 5), 0 outside the foreground.
         logit: (H, W) float32 to note what the path depends on, or None.
         threshold: float32, what the flow's foreground lies above in `logit`.
         y: row to begin in.
         x: column.
-        niter: as in `follow`, and so are the others.
-        low_y: the slide's first row.
+        niter: Euler steps.
+        low_y: first row of the slide in this array's coordinates. Paths are held at the slide's edges, as
+            Cellpose holds them at the image's; where the array ends earlier, a path that leaves it is ESCAPED.
         low_x: first column.
         high_y: last row.
         high_x: last column.
-        interp: as in `follow`.
+        interp: step by the flow between four pixels; else by that of the pixel one stands in.
 
     Returns:
         end row and column (or ESCAPED); the highest logit of the background and the lowest of the foreground that

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from studio.cellseg import cells, dynamics
+from studio.cellseg.follow import follow as follow_all
 from tests.cellseg.fields import network_says, painted_cells
 
 
@@ -20,7 +21,7 @@ def field(seed: int, shape: tuple[int, int] = (120, 150)) -> tuple[NDArray[np.fl
 
 def follow(flow: NDArray[np.float32], inside: NDArray[np.bool_], niter: int = 200) -> tuple[NDArray[np.int32], ...]:
     rows, cols = inside.shape
-    return dynamics.follow(flow, inside, niter, 0, 0, rows - 1, cols - 1)
+    return follow_all(flow, inside, niter, 0, 0, rows - 1, cols - 1)
 
 
 @pytest.mark.parametrize("niter", [1, 7, 200, 201])
@@ -43,7 +44,7 @@ def test_without_interpolation_too(niter: int) -> None:
 
     flow, inside = field(3)
     rows, cols = inside.shape
-    start, end_y, end_x = dynamics.follow(flow, inside, niter, 0, 0, rows - 1, cols - 1, False)
+    start, end_y, end_x = follow_all(flow, inside, niter, 0, 0, rows - 1, cols - 1, False)
     np.testing.assert_array_equal(start, np.flatnonzero(inside))
     at = np.stack(np.nonzero(inside)).astype(np.float32)
     theirs = steps2D(at, np.moveaxis(flow, -1, 0).copy(), niter).astype(int)
@@ -80,6 +81,31 @@ def test_stopping_early_changes_nothing() -> None:
         assert (end_y[n], end_x[n]) == (y + int(np.floor(dy)), x + int(np.floor(dx)))
 
 
+@pytest.mark.parametrize("interp", [True, False])
+@pytest.mark.parametrize("niter", [1, 2, 40, 200, 201, 1000])
+def test_paths_side_by_side_end_where_each_ends_alone(niter: int, interp: bool) -> None:
+    """Also where they go round in circles of all lengths, leave the array, or are held at the slide's edge."""
+    rng = np.random.default_rng(niter)
+    inside = rng.random((61, 83)) < 0.7
+    flow = (rng.normal(size=(61, 83, 2)) * inside[..., None]).astype(np.float32)
+    edges = (0, -20, 70, 82)
+    start, end_y, end_x = follow_all(flow, inside, niter, *edges, interp)
+    np.testing.assert_array_equal(start, np.flatnonzero(inside))
+    alone = [dynamics.path(flow, None, np.float32(0), *divmod(int(n), 83), niter, *edges, interp)[:2] for n in start]
+    np.testing.assert_array_equal(np.stack([end_y, end_x], axis=1), alone)
+    assert niter < 40 or 0 < np.count_nonzero(end_y == dynamics.ESCAPED) < len(start)
+
+
+def test_fewer_paths_than_are_followed_at_once() -> None:
+    none = np.zeros((5, 3), np.bool_)
+    assert [part.size for part in follow(np.zeros((5, 3, 2), np.float32), none)] == [0, 0, 0]
+    flow = np.zeros((5, 3, 2), np.float32)
+    flow[2, 1] = (1, 0)
+    one = none.copy()
+    one[2, 1] = True
+    assert [part.tolist() for part in follow(flow, one)] == [[7], [3], [1]]
+
+
 def test_a_cut_out_piece_gives_the_same_ends_or_says_that_it_does_not_know() -> None:
     flow, inside = field(3)
     start, end_y, end_x = follow(flow, inside)
@@ -91,7 +117,7 @@ def test_a_cut_out_piece_gives_the_same_ends_or_says_that_it_does_not_know() -> 
     piece = np.ascontiguousarray(flow[top:bottom, left:right])
     within = inside[top:bottom, left:right]
     rows, cols = inside.shape
-    start, end_y, end_x = dynamics.follow(piece, within, 200, -top, -left, rows - 1 - top, cols - 1 - left)
+    start, end_y, end_x = follow_all(piece, within, 200, -top, -left, rows - 1 - top, cols - 1 - left)
     lost = end_y == dynamics.ESCAPED
     assert 0 < lost.sum() < len(lost) / 2
     for s, y, x in zip(start[~lost], end_y[~lost], end_x[~lost], strict=True):

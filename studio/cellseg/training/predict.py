@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg import cells, dynamics
+from studio.cellseg.follow import follow
 from studio.cellseg.inputs import to_channels
 from studio.cellseg.lattice import TileLattice
 from studio.cellseg.networks import Network
@@ -118,7 +119,7 @@ def labels_from_flows(
     inside = y[2] > cellprob_threshold
     flow = np.ascontiguousarray(np.moveaxis(y[:2] * inside / 5, 0, -1), dtype=np.float32)
     height, width = inside.shape
-    start, end_y, end_x = dynamics.follow(flow, inside, 200, 0, 0, height - 1, width - 1)
+    start, end_y, end_x = follow(flow, inside, 200, 0, 0, height - 1, width - 1)
     counts = dynamics.histogram((height, width), end_y, end_x)
     sinks = dynamics.find_sinks(counts)
     if not len(sinks):
