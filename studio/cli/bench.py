@@ -92,7 +92,8 @@ def print_report(report: dict[str, Any]) -> None:
     say(
         f"whole pipeline {report['total_s']:.2f} s (CPU {report['total_cpu_s']:.2f}), "
         f"bare network {report['network_s']:.2f} s (CPU {report['network_cpu_s']:.2f}): "
-        f"{report['ratio_to_network']:.2f} x; peak memory {report['peak_rss_mb']:.0f} MB"
+        f"{report['ratio_to_network']:.2f} x; peak memory {report['peak_rss_mb']:.0f} MB; "
+        f"compiling before that {report['compile_s']:.1f} s"
     )
     if report["cellpose_eval_s"] is not None:
         say(

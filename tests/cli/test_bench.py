@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from studio.cellseg.bench import _bare_forward as bare_forward
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cli.main import main
 from tests.cellseg.fields import cellpose3, stand_in
@@ -29,6 +30,9 @@ def test_against_the_network_and_cellpose(
     # Cellpose runs its own code, on both sides with the stand-in: the embedded network takes a minute for this.
     monkeypatch.setattr("studio.cellseg.bench.load_module", lambda _info: stand_in)
     monkeypatch.setattr("studio.cellseg.bench.shared_network", lambda *_: BlobNetwork())
+    done = []
+    monkeypatch.setattr("studio.cellseg.bench.compile_engine", lambda: done.append("compiled"))
+    monkeypatch.setattr("studio.cellseg.bench._bare_forward", lambda *args: done.append("timed") or bare_forward(*args))
     assert bench(sample_slide, "--region", REGION, "--model", "builtin", "--block", "256", "--json") == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     for key in ("mpx", "network_s", "total_s", "ratio_to_network", "cellpose_eval_s", "speedup_vs_cellpose"):
@@ -46,6 +50,10 @@ def test_against_the_network_and_cellpose(
         assert 0 <= said[key]["near_block_edges"]["f1_50"] <= 1
     assert said["cpu_speedup_vs_cellpose"] > 0
     assert said["tiles_again"] == 0
+    # What compiles stands by itself, before all that is compared.
+    assert done == ["compiled", "timed", "timed"]
+    assert said["compile_s"] >= 0
+    assert said["compile_cpu_s"] >= 0
 
 
 def test_another_cellpose_is_no_measure(
