@@ -62,8 +62,6 @@ def choose_what_is_no_model(window: StudioWindow, folder: Path, cells: int) -> N
         (other, "is no Cellpose model (its tensors are those of another"),
     ):
         window.click("Model", "cellseg")
-        x, y, width, height = window.control("Built-in nuclei (installed)", "cellseg")["rect"]
-        window.wheel(x + width / 2, y + height / 2, -40)
         window.click("From a file…")
         window.choose(path)
         window.wait_toast(f"{path.name} {why}")

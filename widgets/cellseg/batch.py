@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from studio.gui.control import TableColumn
 
 from ..offer import offer
-from .jobs import job_row
+from .jobs import job_place
 
 if TYPE_CHECKING:
     from studio.gui.panel import Context
@@ -42,7 +42,13 @@ def draw(ctx: Context) -> None:
             ui.text(item.error, dim=True)
     with ui.grid(2):
         _buttons(ctx)
-    job_row(ctx, "Batch", None)
+    job_place(ctx, (("Batch", None),), _idle)
+
+
+def _idle(ctx: Context) -> None:
+    """While no list is being segmented: what would be done."""
+    if ctx.actions.batch.items:
+        ctx.ui.text("Start batch segments them with the parameters of this panel.", dim=True)
 
 
 def _buttons(ctx: Context) -> None:

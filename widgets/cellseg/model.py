@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from studio.gui.panel import Context
 
 TIPS = {
-    "Model": "The network that finds the cells. Models marked 'download' are fetched when first used; the last "
-    "line of the list takes a file of your own.",
+    "Model": "The network that finds the cells: those on this machine, a file of your own, and those that are "
+    "downloaded when first used.",
     "Auto-detect diameter": "Preview measures the cells in view and fills in their typical diameter.",
     "Manual": "Use the diameter below. The whole slide can be segmented once it is set.",
     "Diameter": "Expected cell diameter in micrometres, fractions allowed. The slide is scaled by it: it matters most.",
@@ -39,13 +39,15 @@ def draw(ctx: Context) -> None:
 def _model(ctx: Context) -> None:
     session, chosen = ctx.actions, ctx.document.params.model
     models = session.models()
-    names = [info.name for info in models]
-    titles = [model_title(info) for info in models]
-    if chosen not in names:
-        names.append(chosen)
-        titles.append(chosen)
-    index = ctx.ui.combo("Model", names.index(chosen), [*titles, FROM_FILE], tooltip=TIPS["Model"])
-    if index == len(names):
+    lines = [(info.name, model_title(info)) for info in models if info.installed]
+    if all(info.name != chosen for info in models):
+        lines.append((chosen, chosen))
+    # Where it is seen, not below all that there is to download.
+    lines.append(("", FROM_FILE))
+    lines += [(info.name, model_title(info)) for info in models if not info.installed]
+    names, titles = zip(*lines, strict=True)
+    index = ctx.ui.combo("Model", names.index(chosen), titles, tooltip=TIPS["Model"])
+    if not names[index]:
         session.ask_model_file()
     elif names[index] != chosen:
         session.set_params(model=names[index])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from studio.session.sweep import KINDS
 
 from ..offer import offer
-from .jobs import job_row
+from .jobs import job_place
 
 if TYPE_CHECKING:
     from studio.gui.panel import Context
@@ -18,6 +18,7 @@ TIPS = {
     "Sweep": "Segment the middle of the view in several ways, a square of 16 cell diameters.",
     "Clear pictures": "Take the pictures away.",
 }
+HINT = "The middle of the view with several values, each a picture. Press the best."
 PICTURE_HEIGHT = 190
 ENLARGED = 460
 """Height of the picture that the pointer is on."""
@@ -34,9 +35,7 @@ def draw(ctx: Context) -> None:
         tip = TIPS["Clear pictures"] if shown else "There are no pictures."
         if ui.button("Clear pictures", enabled=shown, tooltip=tip, shown="Clear"):
             sweep.clear()
-    job_row(ctx, "Sweep", "Cancel sweep")
-    if not sweep.variants:
-        ui.text("The middle of the view with several values, each a picture. Press the best.", dim=True)
+    job_place(ctx, (("Sweep", "Cancel sweep"),), lambda ctx: ctx.ui.text(HINT, dim=True))
     pictures = [variant for variant in sweep.variants if variant.picture is not None]
     for first in range(0, len(pictures), 2):
         pair = pictures[first : first + 2]
