@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.core.jobs import Job
+from studio.core.jobs import Job, JobState
 from studio.core.worker import Worker
 from studio.errors import ModelError, StudioError
 from studio.session.parameters import ParameterSession
 from studio.session.state import PathDialog
+from studio.session.warm import warm_window
 from studio.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class ModelSession(ParameterSession):
         super().__init__(settings, interactive=interactive, batch=batch)
         self._downloads: dict[str, Job] = {}
         self._warming: Job | None = None
+        self._warm_here = False
 
     def ask_model_file(self) -> None:
         """Let the window ask for a file of weights, then use it."""
@@ -52,6 +54,15 @@ class ModelSession(ParameterSession):
         if self._warming is None:
             kwargs = {"model": self.document.params.model}
             self._warming = self._interactive.submit("studio.session.warm:warm_up", kwargs, title="Warm up")
+
+    def update(self) -> bool:
+        """Once a frame: take in what the workers did. Whether anything to draw changed."""
+        changed = super().update()
+        if not self._warm_here and self._warming is not None and self._warming.state is JobState.DONE:
+            # What the worker has compiled is loaded here as well, before cells wait for it.
+            self._warm_here = True
+            self._run_on_thread("Warm up", warm_window, lambda _job: None)
+        return changed
 
     def _until_ready(self, message: str) -> str:
         """What a job that waits for the interactive worker says: `message`, once the worker is ready for it."""

@@ -340,6 +340,20 @@ def test_warming_up_is_asked_for_once_and_is_no_visible_job(bench: Any) -> None:
     assert bench.session.idle
 
 
+def test_what_draws_cells_is_loaded_once_the_worker_has_compiled_it(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr("studio.session.models.warm_window", lambda _progress: loaded.append("here"))
+    bench.session.warm_up()
+    bench.session.update()
+    assert loaded == []
+    bench.finish(bench.interactive.calls[-1][0], {})
+    bench.wait()
+    assert loaded == ["here"]
+    assert bench.session.idle
+
+
 def test_a_preview_that_waits_for_the_engine_says_so(opened: Any) -> None:
     opened.session.warm_up()
     warming = opened.interactive.calls[-1][0]
