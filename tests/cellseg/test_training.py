@@ -74,6 +74,38 @@ def test_images_to_choose_by_are_trained_on_only_without_validation(tmp_path: Pa
     assert labelled_images(tmp_path, "validation") == sorted(chosen_by, key=lambda item: item.image)
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (np.ones((40, 48), np.uint16), "differ in size: 48 × 48 and 48 × 40"),
+        (np.ones((48, 48, 3), np.uint8), "several channels or pages"),
+        (np.full((48, 48), 0.5, np.float32), "other numbers than labels"),
+        (np.full((48, 48), -1, np.int32), "other numbers than labels"),
+        (None, "can't be read"),
+    ],
+)
+def test_labels_that_are_none_are_refused(tmp_path: Path, labels: np.ndarray | None, said: str) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((48, 48, 3), np.uint8))
+    if labels is None:
+        (tmp_path / "a_label.tif").write_text("no picture")
+    else:
+        tifffile.imwrite(tmp_path / "a_label.tif", labels)
+    for use in (
+        lambda: train([tmp_path], tmp_path / "out.pt", settings=SETTINGS, device="cpu"),
+        lambda: evaluate(tmp_path, "builtin", diameter_px=16, backend="torch"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            use()
+
+
+def test_where_nothing_can_be_written_nothing_is_trained(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for out in (tmp_path / "file" / "x.pt", tmp_path, Path("/proc/studio/x.pt")):
+        progress = _CancelAfter(0)
+        with pytest.raises(UsageError, match=r"folder|written"):
+            train([folder], out, settings=SETTINGS, device="cpu", progress=progress)
+
+
 def test_planted_nuclei_lie_in_gaps_and_are_darker() -> None:
     rng = np.random.default_rng(6)
     field = he_field(rng, 160, 22.0)

@@ -65,19 +65,40 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     return np.ascontiguousarray(data[..., ::-1])
 
 
-def read_labels(path: Path) -> NDArray[np.int32]:
-    """(H, W) int32 instance labels from TIFF, PNG or NPY."""
-    if path.suffix == ".npy":
-        data = np.load(path, allow_pickle=False)
-    elif path.suffix == ".png":
-        data = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    else:
-        import tifffile
+def read_pair(item: LabelledImage) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """(H, W, 3) uint8 of a picture and (H, W) int32 of its labels. UsageError when they can't be read or don't fit."""
+    rgb, labels = read_rgb(item.image), read_labels(item.labels)
+    if rgb.shape[:2] != labels.shape:
+        sizes = " and ".join(f"{width} × {height}" for height, width in (rgb.shape[:2], labels.shape))
+        raise UsageError(f"{item.image} and {item.labels} differ in size: {sizes} pixels.")
+    return rgb, labels
 
-        data = tifffile.imread(path)
-    if data is None or np.ndim(data) != 2:
-        raise UsageError(f"{path} holds no two-dimensional label image.")
-    return np.asarray(data).astype(np.int32)
+
+def read_labels(path: Path) -> NDArray[np.int32]:
+    """(H, W) int32 instance labels from TIFF, PNG or NPY. UsageError when it holds something else."""
+    try:
+        data = _array_in(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} can't be read as a label image ({error}).") from error
+    if data is None:
+        raise UsageError(f"{path} can't be read as a label image.")
+    wanted = "A label image has one whole number for each pixel: 0 for the background, 1, 2, … for the cells."
+    if data.ndim != 2:
+        shape = " × ".join(map(str, data.shape))
+        raise UsageError(f"{path} holds a picture with several channels or pages ({shape}). {wanted}")
+    if data.dtype.kind not in "buif" or (data != data.astype(np.int32)).any() or (data.size and data.min() < 0):
+        raise UsageError(f"{path} holds other numbers than labels. {wanted}")
+    return np.asarray(data.astype(np.int32))
+
+
+def _array_in(path: Path) -> NDArray[Any] | None:
+    if path.suffix == ".npy":
+        return np.asarray(np.load(path, allow_pickle=False))
+    if path.suffix == ".png":
+        return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    import tifffile
+
+    return np.asarray(tifffile.imread(path))
 
 
 def median_diameter(labels: NDArray[np.int32]) -> float:
@@ -118,7 +139,7 @@ def load_fields(folders: list[Path], *, held_out: bool = False, validation: bool
         for item in find_labelled(folder):
             if item.held_out != held_out or (item.validation and not validation):
                 continue
-            rgb, labels = read_rgb(item.image), read_labels(item.labels)
+            rgb, labels = read_pair(item)
             fields.append(Field(rgb, labels, is_dark(rgb), source=folder.name))
     return fields
 

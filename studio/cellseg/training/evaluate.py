@@ -12,7 +12,7 @@ from studio.cellseg.inputs import resolve_channel
 from studio.cellseg.models import resolve_model
 from studio.cellseg.networks import load_network
 from studio.cellseg.params import BUILTIN_MODEL, usual_flow_threshold
-from studio.cellseg.training.data import LabelledImage, find_labelled, is_dark, median_diameter, read_labels, read_rgb
+from studio.cellseg.training.data import LabelledImage, find_labelled, is_dark, median_diameter, read_pair
 from studio.cellseg.training.pictures import draw_comparison
 from studio.cellseg.training.predict import segment_auto, segment_image
 from studio.cellseg.training.scores import NO_SCORES, Scores, compare
@@ -68,9 +68,7 @@ def evaluate(
     progress.start(len(items), f"Evaluating {info.name}")
     rows, scores = [], []
     for item in items:
-        rgb, truth = read_rgb(item.image), read_labels(item.labels)
-        if rgb.shape[:2] != truth.shape:
-            raise UsageError(f"{item.image} and {item.labels} differ in size.")
+        rgb, truth = read_pair(item)
         mode = resolve_channel(channel, info, is_dark(rgb))
         limits: Any = {"cellprob_threshold": cellprob_threshold, "flow_threshold": flow_threshold}
         if diameter_px is None:

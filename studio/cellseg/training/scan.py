@@ -12,7 +12,7 @@ import numpy as np
 from studio.cellseg.inputs import resolve_channel
 from studio.cellseg.models import ModelInfo
 from studio.cellseg.networks import Network
-from studio.cellseg.training.data import LabelledImage, is_dark, median_diameter, read_labels, read_rgb
+from studio.cellseg.training.data import LabelledImage, is_dark, median_diameter, read_pair
 from studio.cellseg.training.predict import cut_labels, flow_field, network_input
 from studio.cellseg.training.scores import NO_SCORES, Scores, compare
 from studio.core.jobs import Progress
@@ -55,7 +55,7 @@ def scan(
     progress.start(len(items), f"Scanning {info.name}")
     totals: dict[Thresholds, dict[str, Scores]] = {thresholds: {} for thresholds in grid}
     for item in items:
-        rgb, truth = read_rgb(item.image), read_labels(item.labels)
+        rgb, truth = read_pair(item)
         diameter_px, folder = median_diameter(truth), item.image.parent.name
         if diameter_px:
             mode = resolve_channel("auto", info, is_dark(rgb))

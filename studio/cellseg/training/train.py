@@ -6,6 +6,7 @@ import importlib.util
 import json
 import logging
 import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -199,10 +200,12 @@ def train(
         progress: told of every step; cancelling leaves a checkpoint.
 
     Raises:
-        UsageError: no labelled image found, or a checkpoint of another training.
+        UsageError: no labelled image found, labels that don't fit their image, a place that can't be written to, or
+            a checkpoint of another training.
     """
     settings, progress = settings or TrainSettings(), progress or NullProgress()
     out = Path(out)
+    _check_target(out)
     progress.start(settings.steps, "Reading images")
     start = _start(start_from)
     if start is not None:
@@ -212,11 +215,24 @@ def train(
     kept = out.with_suffix(".taught.npz")
     known = TaughtLabels(kept if resume else None)
     sampler, data = read_data(folders, settings, teacher, threads, progress, known)
-    out.parent.mkdir(parents=True, exist_ok=True)
     known.save(kept)
     report = fit(settings, sampler, data, out, start=start, resume=resume, device=device, progress=progress)
     kept.unlink(missing_ok=True)
     return report
+
+
+def _check_target(out: Path) -> None:
+    """UsageError, before any work, where the weights couldn't be written in the end."""
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder; name a file for the weights, {out / 'mine.pt'} say.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"The weights can't be written to {out.parent} ({error.strerror}); choose another FILE."
+        ) from error
 
 
 def fit(
