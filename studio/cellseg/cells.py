@@ -65,12 +65,13 @@ def flow_error(labels: NDArray[np.int32], flow: NDArray[np.float32], k: int, box
     """
     top, left = box[TOP] - 1, box[LEFT] - 1
     rows, cols = box[BOTTOM] + 1 - top, box[RIGHT] + 1 - left
-    ninth = np.zeros((rows, cols))
+    # Flat, rows after one another: loops over all of a box at once are long enough to be done many pixels at a time.
+    ninth = np.zeros(rows * cols)
     sum_y = sum_x = 0
     for v in range(1, rows - 1):
         for u in range(1, cols - 1):
             if labels[top + v, left + u] == k:
-                ninth[v, u] = 1.0 / 9.0
+                ninth[v * cols + u] = 1.0 / 9.0
                 sum_y += v
                 sum_x += u
     mean_y, mean_x = sum_y / box[AREA], sum_x / box[AREA]
@@ -78,32 +79,44 @@ def flow_error(labels: NDArray[np.int32], flow: NDArray[np.float32], k: int, box
     nearest = np.inf
     for v in range(1, rows - 1):
         for u in range(1, cols - 1):
-            if ninth[v, u] > 0:
+            if ninth[v * cols + u] > 0:
                 away = (u - mean_x) ** 2 + (v - mean_y) ** 2
                 if away < nearest:
                     nearest, center_y, center_x = away, v, u
-    heat = np.zeros((rows, cols))
-    other = np.zeros((rows, cols))
-    column = np.zeros(cols)
-    for _ in range(2 * (rows + cols)):
-        heat[center_y, center_x] += 1.0
-        for v in range(1, rows - 1):
-            for u in range(cols):
-                column[u] = heat[v - 1, u] + heat[v, u] + heat[v + 1, u]
-            for u in range(1, cols - 1):
-                other[v, u] = ninth[v, u] * (column[u - 1] + column[u] + column[u + 1])
+    heat = np.zeros(rows * cols)
+    other = np.zeros(rows * cols)
+    column = np.zeros(rows * cols)
+    for step in range(2 * (rows + cols)):
+        heat[center_y * cols + center_x] += 1.0
+        # Rows further off are cold still.
+        first, stop = max(1, center_y - step - 1), min(rows - 1, center_y + step + 2)
+        _spread(heat, ninth, column, other, first * cols, stop * cols, cols)
         heat, other = other, heat
     total = 0.0
     for v in range(1, rows - 1):
         for u in range(1, cols - 1):
-            if ninth[v, u] > 0:
-                dy = heat[v + 1, u] - heat[v - 1, u]
-                dx = heat[v, u + 1] - heat[v, u - 1]
+            n = v * cols + u
+            if ninth[n] > 0:
+                dy = heat[n + cols] - heat[n - cols]
+                dx = heat[n + 1] - heat[n - 1]
                 norm = 1e-60 + np.sqrt(dy * dy + dx * dx)
                 off_y = dy / norm - flow[top + v, left + u, 0]
                 off_x = dx / norm - flow[top + v, left + u, 1]
                 total += off_y * off_y + off_x * off_x
     return float(total / box[AREA])
+
+
+@njit(cache=True, nogil=True)
+def _spread(heat, ninth, column, other, first, stop, cols):  # type: ignore[no-untyped-def]
+    """One Jacobi step of flat `heat` into `other`, from index `first` to `stop`; `ninth` is 1/9 in the cell, else 0."""
+    above, here, below = heat[first - cols : stop - cols], heat[first:stop], heat[first + cols : stop + cols]
+    sums = column[first:stop]
+    for n in range(sums.size):
+        sums[n] = above[n] + here[n] + below[n]
+    # What wraps around from one row to the next falls on the rim, which is none of the cell's.
+    share, out = ninth[first + 1 : stop - 1], other[first + 1 : stop - 1]
+    for n in range(out.size):
+        out[n] = share[n] * (sums[n] + sums[n + 1] + sums[n + 2])
 
 
 @njit(cache=True, nogil=True)
