@@ -92,10 +92,11 @@ class Estimating:
             lines.append(f"{expected['cells_low']:,} to {cells_text(expected['cells_high'])}")
             return lines
         half = (density["high"] - density["low"]) / 2
+        # A line each: what comes and goes must not be higher than the room kept for it.
+        lines.append(f"{density['per_mm2']:,.0f} ± {half:,.0f} cells per mm² of tissue (95 %)")
         lines.append(
-            f"{density['per_mm2']:,.0f} ± {half:,.0f} cells per mm² of tissue (95 %), {density['fields']} fields"
+            f"{density['cells_low']:,} to {cells_text(density['cells_high'])}, from {density['fields']} fields"
         )
-        lines.append(f"{density['cells_low']:,} to {cells_text(density['cells_high'])}")
         return lines
 
     def _begin(self, run: Run) -> None:

@@ -62,7 +62,10 @@ def density_text(source: LabelSource, searched: Searched | None = None) -> str |
     if searched is not None:
         pixels = searched.area_px / (geometry.scale_x * geometry.scale_y)
     area_mm2 = pixels * (geometry.mpp / 1000) ** 2
-    return f"{source.cells / area_mm2:,.0f} per mm²" if area_mm2 > 0 else None
+    if area_mm2 <= 0:
+        return None
+    text = f"{source.cells / area_mm2:,.0f} per mm²"
+    return text if searched is not None else f"{text}, glass included"
 
 
 def model_title(info: ModelInfo) -> str:

@@ -145,7 +145,7 @@ def test_density_where_only_regions_were_searched() -> None:
     labels[0, :2] = 1, 2
     source = ArraySource(labels, MaskGeometry(labels.shape, 2.0, 2.0, mpp=2.0))
     assert density_text(source, searched) == "114 per mm²"
-    assert density_text(source) == "2 per mm²"
+    assert density_text(source) == "2 per mm², glass included"
 
 
 @pytest.mark.parametrize(("descending", "rows"), [(False, [3, 1, 2, 0, 4]), (True, [0, 1, 2, 3, 4])])

@@ -162,6 +162,16 @@ def test_advanced_controls_change_the_parameters(
     assert ctx.actions.toasts == []
 
 
+def test_thresholds_say_how_they_reach_a_whole_slide_with_flows(
+    ctx: Any, panel: CellSegPanel, slide: WSI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(ctx.actions.reflowing), "possible", True)
+    monkeypatch.setattr(type(ctx.actions.reflowing), "why_not", lambda _self: None)
+    ctx.draw(panel)
+    assert "Apply thresholds acts on the whole slide." in ctx.ui.texts
+    assert ctx.ui.controls["Apply thresholds"].enabled
+
+
 def test_thresholds_stand_open_and_change_the_parameters(ctx: Any, panel: CellSegPanel) -> None:
     ctx.draw(panel)
     assert any("act at once on the cells of a preview" in text for text in ctx.ui.texts)
@@ -430,7 +440,8 @@ def test_the_estimate_stands_under_the_buttons(ctx: Any, panel: CellSegPanel, sl
     estimating._contract = Contract(estimating._about(), FORECAST, DENSITY)
     ctx.draw(panel)
     assert "About 2 min 3 s, 1.5 GB of memory, 250 MB of disk" in ctx.ui.texts
-    assert "2,000 ± 100 cells per mm² of tissue (95 %), 12 fields" in ctx.ui.texts
+    assert "2,000 ± 100 cells per mm² of tissue (95 %)" in ctx.ui.texts
+    assert "950 to 1,050 cells, from 12 fields" in ctx.ui.texts
     ctx.actions.set_params(diam_um=12.0)
     ctx.draw(panel)
     assert not any(text.startswith("About 2 min") for text in ctx.ui.texts)

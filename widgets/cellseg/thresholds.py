@@ -55,6 +55,8 @@ def _state(ctx: Context) -> None:
         ms = session.live.times.live_ms
         if ms is not None:
             text = f"{cells_text(overlay.source.cells)}, the last change took {ms / 1000:.2f} s"
+    elif session.reflowing.possible:
+        text = "Apply thresholds acts on the whole slide."
     elif session.preview_outdated:
         text = "Preview again: these act on its cells then."
     # One line each, so that nothing below moves.
