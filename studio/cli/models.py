@@ -245,9 +245,21 @@ def run_train(args: argparse.Namespace) -> int:
     say(f"weights: {report['out']}")
     say_fields(report["data"])
     if "report" in report:
-        say_fields({k: v for k, v in report["report"].get("scores", {}).items() if not k.startswith("per_")})
+        say_before_and_after(report["report"])
         say(f"report: {report['report']['page']}")
+    if report.get("listed_as"):
+        say(f"on the list of models as {report['listed_as']}")
     return 0
+
+
+def say_before_and_after(report: dict[str, Any]) -> None:
+    """Scores of the new model, and of the one it started from, on the images left out."""
+    if "scores" not in report:
+        return
+    seen = "left out of the training" if report["split"] == "held-out" else "trained on, for none was left out"
+    say(f"scores on the images {seen}:")
+    rows = [("after", report["scores"])] + ([("before", report["scores_before"])] if "scores_before" in report else [])
+    _say_scores("model", rows)
 
 
 def _train_settings(args: argparse.Namespace) -> TrainSettings:
@@ -303,14 +315,19 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
         say(markdown_table(report))
     else:
-        say_fields({name: value for name, value in report.items() if not name.startswith("per_")})
-        _say_folders(report["per_folder"])
+        say(f"model: {report['model']}")
+        folders = list(report["per_folder"].items())
+        _say_scores("folder", folders if len(folders) == 1 else [*folders, ("all", report)])
     return 0
 
 
-def _say_folders(folders: dict[str, dict[str, Any]]) -> None:
-    names = ("images", "cells", "f1_50", "f1_50_interval", "ap_50", "ap_75", "aji", "count_bias")
-    say_table(["folder", *names], [[folder, *(str(row[n]) for n in names)] for folder, row in folders.items()])
+def _say_scores(what: str, rows: list[tuple[str, dict[str, Any]]]) -> None:
+    names = ("images", "cells", "f1_50", "f1_50_interval", "ap_50", "ap_75", "aji", "count_bias", "count_bias_interval")
+    say_table([what, *names], [[row, *(_score(scores[name]) for name in names)] for row, scores in rows])
+
+
+def _score(value: Any) -> str:
+    return f"{value[0]} to {value[1]}" if isinstance(value, list) else str(value)
 
 
 def run_scan(args: argparse.Namespace) -> int:

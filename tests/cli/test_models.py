@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from studio.cellseg.networks.cpnet import CPNet
 from studio.cellseg.training.data import LabelledImage
 from studio.cellseg.training.generator import he_field
 from studio.cli.main import main
+from studio.cli.models import say_before_and_after
 from studio.session import Session
 from studio.session.text import model_title
 from studio.settings import Settings
@@ -94,6 +96,19 @@ def test_a_fine_tuned_model_gets_a_report_and_a_place_on_the_list(
     session.close()
 
 
+def test_scores_before_and_after_a_training_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("images", "cells", "f1_50", "ap_50", "ap_75", "aji", "count_bias")
+    after: dict[str, Any] = dict.fromkeys(names, 0.75)
+    after |= {"f1_50_interval": [0.7, 0.8], "count_bias_interval": [-0.1, 0.1]}
+    say_before_and_after({"split": "held-out", "scores": after, "scores_before": after | {"f1_50": 0.5}})
+    said = capsys.readouterr().out
+    assert "left out of the training" in said
+    rows = {line.split()[0]: line.split() for line in said.splitlines()[2:]}
+    assert (rows["after"][3], rows["before"][3]) == ("0.75", "0.5")
+    say_before_and_after({"page": "report.html"})
+    assert not capsys.readouterr().out
+
+
 def test_another_model_of_the_same_name_is_kept(
     tiles: Path, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,7 +133,8 @@ def test_evaluate_prints_each_folder(tiles: Path, capsys: pytest.CaptureFixture[
     assert said["images"] == 4
     assert said["per_folder"]["tiles"]["f1_50"] == said["f1_50"]
     assert main(command) == 0
-    assert "f1_50_interval" in capsys.readouterr().out
+    low, high = said["f1_50_interval"]
+    assert f"{low} to {high}" in capsys.readouterr().out
     assert main([*command, "--markdown"]) == 0
     row = capsys.readouterr().out.splitlines()[-1]
     assert row.startswith(f"| tiles | 4, {said['cells']} | **{said['f1_50']:.3f}** (")
