@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ TABLE_ROWS = 1 << 16
 
 _GROUP = '{\n "zarr_format": 2\n}'
 _MASK_LEVEL, _FLOW_LEVEL = 3, 1
+_POLL_S = 0.1
 _NO_NUMBER = 2**32
 
 
@@ -151,11 +153,8 @@ class ResultWriter:
 
         `advance` is called now and then; what it raises stops the work, which leaves `path` as it was.
         """
-        self._measure_rest(advance)
+        levels = self._measure_and_build(advance)
         _write(self._folder / "cells" / ".zgroup", _GROUP)
-        levels = self._masks.build(advance)
-        if self._flows is not None:
-            self._flows.build(advance)
         _write(self._folder / ".zgroup", _GROUP)
         _write(self._folder / ".zattrs", dump_json(self._attributes(levels)))
         pack_folder(self._folder, self.path, advance)
@@ -165,6 +164,31 @@ class ResultWriter:
     def discard(self) -> None:
         """Remove what has been built so far."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _measure_and_build(self, advance: Callable[[], None]) -> int:
+        """Measure cells and make coarser levels beside that, which both read the finest; returns how many levels."""
+        given_up = threading.Event()
+
+        def go_on() -> None:
+            if given_up.is_set():
+                raise _GivenUp
+
+        def build() -> int:
+            levels = self._masks.build(go_on)
+            if self._flows is not None:
+                self._flows.build(go_on)
+            return levels
+
+        with ThreadPoolExecutor(1, thread_name_prefix="studio-write") as pool:
+            building = pool.submit(build)
+            try:
+                self._measure_rest(advance)
+                while not wait([building], _POLL_S).done:
+                    advance()
+            except BaseException:
+                given_up.set()
+                raise
+            return building.result()
 
     def _measure_rest(self, advance: Callable[[], None]) -> None:
         """Measure the columns that nobody gave."""
@@ -219,6 +243,10 @@ class ResultWriter:
         if self._cells is not None:
             studio["counts"] = {**studio.get("counts", {}), "cells": self._cells}
         return {**_ngff(place, levels), "studio": studio}
+
+
+class _GivenUp(Exception):  # noqa: N818 - not an error
+    """Ends the levels that are being made when the rest has failed or was stopped."""
 
 
 class _Pictures:

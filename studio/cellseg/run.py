@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -204,11 +205,16 @@ def _shapes(rois: Sequence[ROI]) -> list[list[Any]]:
 def versions(network: Network) -> dict[str, str]:
     """Versions of what computes the cells."""
     names = ["studio-wsi", "numpy", "numba", "openvino" if network.backend.startswith("openvino") else "torch"]
-    found = {}
-    for name in names:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+    return {name: version for name in names if (version := _version(name)) is not None}
+
+
+@functools.cache
+def _version(package: str) -> str | None:
+    """Of an installed package, read once: it takes some milliseconds each."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 class _Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -131,6 +132,24 @@ def test_stopping_at_the_end_leaves_the_old_file(tmp_path: Path) -> None:
     target.finish()
     with Segmentation.load(path) as loaded:
         assert loaded.cells == LABELS.max()
+
+
+def test_coarser_levels_that_fail_beside_the_measuring_are_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.zip"
+    target = writer(path)
+    target.write_labels(0, 0, LABELS)
+
+    def full(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(target._masks, "build", full)
+        with pytest.raises(OSError, match="No space"):
+            target.finish()
+    assert not path.exists()
+    assert target.finish() == path
 
 
 def test_attributes_follow_the_label_image_format(tmp_path: Path) -> None:
