@@ -19,7 +19,7 @@ TIPS = {
     "Reset": "Show the slide as it is in the file.",
 }
 
-NARROW = 84
+NARROW = 94
 
 
 class ImagePanel(Panel):

@@ -30,6 +30,7 @@ class Dialogs:
         self._browser: FileBrowser | None = None
         self._asked: Question | None = None
         self._mpp = 0.0
+        self._typing = False
         self._page: str | None = None
 
     @property
@@ -87,14 +88,23 @@ class Dialogs:
 
     def _question(self, gui: Gui, question: Question) -> None:
         if question is not self._asked:
+            self._typing = False
             self._asked, self._mpp = question, question.value or 0.0
         with gui.chrome.modal(f"question {question.kind}", question.title, width=480):
             gui.ui.text(question.text)
             gui.ui.spacing(6)
             if question.value is not None:
                 self._mpp = gui.ui.number(
-                    question.label, self._mpp, step=0.01, fmt="%.4f", unit="µm/px", tooltip=question.tip
+                    question.label,
+                    self._mpp,
+                    step=0.01,
+                    fmt="%.4f",
+                    unit="µm/px",
+                    tooltip=question.tip,
+                    focus=not self._typing,
                 )
+                # A dialog has its size only after some frames, and takes the keyboard then.
+                self._typing |= bool(gui.state.drafts)
                 gui.ui.spacing(6)
             answer = gui.ui.answers(question.no, question.yes)
             if gui.chrome.pressed(KEY_ESCAPE):

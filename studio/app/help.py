@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from studio.app.shortcuts import Command
 from studio.gui.gui import Gui
@@ -41,7 +41,8 @@ KEYBOARD = (
 )
 """What is no command: the keys of menus, lists and panels."""
 
-Section = tuple[str, list[tuple[str, str]]]
+Row = tuple[str, str]
+Section = tuple[str, list[Row]]
 
 
 def sections_of(commands: Sequence[Command]) -> list[Section]:
@@ -64,37 +65,43 @@ def draw_help(gui: Gui, commands: Sequence[Command]) -> bool:
     px = gui.chrome.px
     room = min(px(WIDTH), gui.chrome.size[0] - px(90))
     count = max(1, min(3, int(room // px(COLUMN_MIN))))
-    columns = _in_columns(sections_of(commands), count)
-    high = max(sum(_height(gui, section) for section in column) for column in columns)
     with gui.chrome.modal("help", "Keyboard and mouse", width=room / gui.state.scale):
-        shown = min(high, gui.chrome.size[1] - px(MARGIN))
-        with gui.chrome.scrolled("shortcuts", shown):
+        gap = px(32)
+        width = (gui.ui.room - gap * (count - 1) - px(24)) / count
+
+        def lines(row: Row) -> int:
+            # What is too long for one line has its keys in the next.
+            return 1 if gui.ui.paint.text_width(row[0]) + gui.ui.paint.keys_width(row[1]) + px(8) <= width else 2
+
+        columns = _in_columns(sections_of(commands), count, lines)
+        high = max(sum(_lines(section, lines) * px(LINE) + px(GAP) for section in column) for column in columns)
+        with gui.chrome.scrolled("shortcuts", min(high, gui.chrome.size[1] - px(MARGIN))):
             x, y = gui.chrome.cursor
-            gap = px(32)
-            width = (gui.ui.room - gap * (count - 1) - px(12)) / count
             for number, column in enumerate(columns):
-                _draw_column(gui, (x + number * (width + gap), y), width, column)
+                _draw_column(gui, (x + number * (width + gap), y), width, column, lines)
             gui.chrome.move_to(x, y + high)
         return gui.ui.closing("Close")
 
 
-def _height(gui: Gui, section: Section) -> float:
-    return (len(section[1]) + 1) * gui.chrome.px(LINE) + gui.chrome.px(GAP)
+def _lines(section: Section, lines: Callable[[Row], int]) -> int:
+    return 1 + sum(lines(row) for row in section[1])
 
 
-def _in_columns(sections: Sequence[Section], count: int) -> list[list[Section]]:
+def _in_columns(sections: Sequence[Section], count: int, lines: Callable[[Row], int]) -> list[list[Section]]:
     """Sections in columns of about equal length: the longest first, each where there is most room."""
     columns: list[list[Section]] = [[] for _ in range(count)]
     order = {title: number for number, (title, _) in enumerate(sections)}
-    for section in sorted(sections, key=lambda item: -len(item[1])):
-        shortest = min(columns, key=lambda column: sum(len(rows) + 2 for _, rows in column))
+    for section in sorted(sections, key=lambda item: -_lines(item, lines)):
+        shortest = min(columns, key=lambda column: sum(_lines(each, lines) + 1 for each in column))
         shortest.append(section)
     for column in columns:
         column.sort(key=lambda item: order[item[0]])
     return sorted(columns, key=lambda column: order[column[0][0]] if column else len(order))
 
 
-def _draw_column(gui: Gui, at: tuple[float, float], width: float, sections: Sequence[Section]) -> None:
+def _draw_column(
+    gui: Gui, at: tuple[float, float], width: float, sections: Sequence[Section], lines: Callable[[Row], int]
+) -> None:
     ui, px, theme = gui.ui, gui.chrome.px, gui.theme
     x, y = at
     line = px(LINE)
@@ -102,7 +109,8 @@ def _draw_column(gui: Gui, at: tuple[float, float], width: float, sections: Sequ
         ui.paint.text_in((x, y, width, line), title, theme.text, font=gui.state.fonts.bold)
         y += line
         for text, keys in rows:
-            cap = ui.paint.keys((x, y, width, line), keys)
-            ui.paint.text_in((x, y, width - cap - px(8), line), text, theme.text)
+            ui.paint.text_in((x, y, width, line), text, theme.text)
+            y += (lines((text, keys)) - 1) * line
+            ui.paint.keys((x, y, width, line), keys)
             y += line
         y += px(GAP)

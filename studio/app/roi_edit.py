@@ -106,7 +106,7 @@ class RoiEditor:
         for ring in shape.rings:
             if not crowded:
                 painter.ring(ring, SHADOW, thickness + 2)
-            painter.ring(ring, color, thickness)
+            painter.ring(ring, color, thickness, exact=not crowded)
         if shape.size > NAMED and not crowded:
             self._draw_name(painter, self._document.rois[shape.index], shape.rings[0])
 

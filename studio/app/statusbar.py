@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,21 @@ def magnification_text(scale: float, mpp_screen: float | None) -> str:
     return f"{text}     {mpp_screen:.3g} µm/px"
 
 
+def shorter_hints(hint: str) -> list[str]:
+    """A hint of several sentences, whole and without its last ones."""
+    sentences = hint.split(". ")
+    return [". ".join(sentences[:count]) for count in range(len(sentences), 0, -1)]
+
+
+def fitting(left: Sequence[str], right: Sequence[str], fits: Callable[[str, str], bool]) -> tuple[str, str]:
+    """The longest of the texts at the left, and beside it the longest at the right, that fit.
+
+    Where none do, the shortest at the left alone.
+    """
+    pairs = ((one, two) for one in left for two in right)
+    return next((pair for pair in pairs if fits(*pair)), (left[-1], ""))
+
+
 @dataclass(frozen=True, slots=True)
 class _Button:
     """A button of the bar."""
@@ -78,13 +93,7 @@ class StatusBar:
             if right - rect[0] > px(700):
                 right = self._buttons(gui, rect, right - px(10), self._powers())
             right = self._zoom_text(gui, rect, right - px(6))
-            right = self._words(gui, rect, right - px(14), self._position(pointer), 300)
-            left = rect[0] + px(14)
-            if right - left > px(60):
-                place = (left, rect[1], right - left, rect[3])
-                hint = HINTS.get(self._session.document.tool)
-                color = gui.theme.text if hint else gui.theme.dim
-                gui.ui.paint.text_in(place, hint or self._cells(), color, font=gui.state.fonts.small)
+            self._words(gui, (rect[0] + px(14), rect[1], right - rect[0] - px(28), rect[3]), pointer)
 
     def _powers(self) -> list[_Button]:
         """A button for each objective, the one in use lit."""
@@ -129,14 +138,23 @@ class StatusBar:
             command.run()
         return right - width
 
-    def _words(self, gui: Gui, rect: Rect, right: float, text: str, width: float) -> float:
-        """Text that ends at `right`, if there is room for it; where it begins."""
-        px = gui.chrome.px
-        if right - px(width) < rect[0] + px(20):
-            return right
-        place = (right - px(width), rect[1], px(width), rect[3])
-        gui.ui.paint.text_in(place, text, gui.theme.text, font=gui.state.fonts.small, align=1.0)
-        return right - px(width)
+    def _words(self, gui: Gui, rect: Rect, pointer: tuple[float, float] | None) -> None:
+        """A hint, or what cells there are, at the left; where the pointer is at the right: as much as there is room."""
+        paint, small = gui.ui.paint, gui.state.fonts.small
+        hint = HINTS.get(self._session.document.tool, "")
+        left = shorter_hints(hint) if hint else self._cells()
+        # What a tool wants is worth more than where the pointer is.
+        right = [*self._position(pointer), *([""] if hint else [])]
+        gap = gui.chrome.px(20)
+
+        def fits(*texts: str) -> bool:
+            return sum(paint.text_width(text, small) for text in texts) + gap <= rect[2]
+
+        words, place = fitting(left, right, fits)
+        if rect[2] < gap:
+            return
+        paint.text_in(rect, words, gui.theme.text if hint else gui.theme.dim, font=small)
+        paint.text_in(rect, place, gui.theme.text, font=small, align=1.0)
 
     def _magnification(self) -> str:
         if self._session.document.slide is None:
@@ -145,22 +163,25 @@ class StatusBar:
         rotation = self._camera.view.rotation
         return f"{text}     {rotation}°" if rotation else text
 
-    def _position(self, pointer: tuple[float, float] | None) -> str:
+    def _position(self, pointer: tuple[float, float] | None) -> list[str]:
+        """Where the pointer is, in full and short; empty where it isn't over the slide."""
         slide = self._session.document.slide
         if slide is None or pointer is None:
-            return ""
+            return [""]
         x, y = self._camera.slide_from_window(*pointer)
         if not (0 <= x < slide.size[0] and 0 <= y < slide.size[1]):
-            return ""
-        return position_text(x, y, slide.mpp)
+            return [""]
+        return [position_text(x, y, slide.mpp), position_text(x, y, None)]
 
-    def _cells(self) -> str:
+    def _cells(self) -> list[str]:
+        """What cells there are, in full and ever shorter."""
         overlay = self._session.document.overlay
         if overlay is None:
-            return ""
+            return [""]
         run = "whole slide" if overlay.searched is None else "regions"
         live = "run under way" if self._session.segmenting else "unfinished run"
         origin = {"preview": "preview", "run": run, "live": live}.get(overlay.origin)
         name = origin or (overlay.path.name if overlay.path is not None else overlay.origin)
-        selected = self._session.selection.selected
-        return f"{overlay.source.cells:,} cells, {name}" + (f"     {selected.text}" if selected is not None else "")
+        count, selected = f"{overlay.source.cells:,} cells", self._session.selection.selected
+        more = f"     {selected.text}" if selected is not None else ""
+        return [f"{count}, {name}{more}", f"{count}{more}", f"{count}, {name}", count]

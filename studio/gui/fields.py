@@ -54,12 +54,16 @@ class Fields(Base):
         unit: str = "",
         enabled: bool = True,
         tooltip: str = "",
+        focus: bool = False,
     ) -> float:
         """A number to type, with buttons that take `step` from it and add it; the value it has now.
 
+        `focus` puts the keyboard into it, so that what is typed replaces it.
         What is typed counts with Enter or once another control is used. Text
         that is no number, or out of bounds, is refused in words.
         """
+        if focus:
+            self._state.type_into = (self._state.panel, label)
         typed, steps = self._stepped(label, fmt % value, value, unit, enabled, tooltip)
         if typed is not None:
             parsed = parse_number(typed.removesuffix(unit) if unit else typed)

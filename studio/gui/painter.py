@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import imgui
+import numpy as np
 
 from studio.gui import scopes
 from studio.gui.control import Rect
@@ -83,11 +85,16 @@ class Painter:
 
     def lines(self, points: Sequence[Point], color: Color, thickness: float = 1.0) -> None:
         """A line through several points."""
-        self._list.add_polyline(list(points), self._state.color(color), 0, thickness)
+        for run in without_sharp_corners(points):
+            self._list.add_polyline(run, self._state.color(color), 0, thickness)
 
-    def ring(self, points: Sequence[Point], color: Color, thickness: float = 1.0) -> None:
-        """A closed line through several points."""
-        self._list.add_polyline(list(points), self._state.color(color), imgui.DRAW_CLOSED, thickness)
+    def ring(self, points: Sequence[Point], color: Color, thickness: float = 1.0, *, exact: bool = True) -> None:
+        """A closed line through several points; not `exact`, it is faster, and thinner along sharp corners."""
+        runs = closed_without_sharp_corners(points) if exact else []
+        if not runs:
+            self._list.add_polyline(list(points), self._state.color(color), imgui.DRAW_CLOSED, thickness)
+        for run in runs:
+            self._list.add_polyline(run, self._state.color(color), 0, thickness)
 
     def disc(self, center: Point, radius: float, color: Color) -> None:
         """A filled circle."""
@@ -145,13 +152,21 @@ class Painter:
         """A shortcut such as `Ctrl+O` as key caps, at the right end of a rectangle; how wide it is."""
         state, theme = self._state, self._state.theme
         left, top, width, height = rect
-        with scopes.font(state.fonts.small):
-            cap = text_width(shortcut) + state.px(14)
+        cap = self.keys_width(shortcut)
         inset = state.px(2)
         box = (left + width - cap, top + inset, cap, height - 2 * inset)
         self.fill(box, theme.button, state.px(5))
         self.text_in(box, shortcut, theme.text, font=state.fonts.small, align=0.5, elide=False)
         return cap
+
+    def keys_width(self, shortcut: str) -> float:
+        """How wide key caps are."""
+        return self.text_width(shortcut, self._state.fonts.small) + self._state.px(14)
+
+    def text_width(self, text: str, font: Any = None) -> float:
+        """How wide a line of text is."""
+        with scopes.font(font or self._state.fonts.text):
+            return text_width(text)
 
     @contextmanager
     def clipped(self, rect: Rect) -> Iterator[None]:
@@ -162,6 +177,31 @@ class Painter:
             yield
         finally:
             self._list.pop_clip_rect()
+
+
+def without_sharp_corners(points: Sequence[Point]) -> list[list[Point]]:
+    """A line in pieces that nowhere turn by more than a right angle.
+
+    The binding draws one that does the thinner, the sharper it turns, up to
+    the corners before and after.
+    """
+    line = np.asarray(points, np.float64)
+    if len(line) < 3:
+        return [list(points)]
+    steps = np.diff(line, axis=0)
+    sharp = np.flatnonzero((steps[:-1] * steps[1:]).sum(axis=1) < 0) + 1
+    ends = [0, *sharp.tolist(), len(line) - 1]
+    return [list(points[first : last + 1]) for first, last in itertools.pairwise(ends)]
+
+
+def closed_without_sharp_corners(points: Sequence[Point]) -> list[list[Point]]:
+    """The same for a line that goes on from its last point to its first; none where no corner is sharp."""
+    first, *rest = without_sharp_corners([*points, *points[:2]])
+    if not rest:
+        return []
+    # The last piece ends with the first step; what it has before that begins the first piece.
+    last = rest.pop()[:-2]
+    return [[*last, *first], *rest]
 
 
 def elided(text: str, width: float, *, middle: bool = False) -> str:

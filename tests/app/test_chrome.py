@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from studio.app.statusbar import fitting, shorter_hints
+from studio.app.toolbox import HINTS
+from studio.gui import painter
+
 HIGH = (1500, 1150)
 
 PANEL = {
@@ -174,3 +178,55 @@ def test_objectives_and_exact_zoom_in_the_status_bar(stands: Any, sample_slide: 
     stand.p.type_into("Screen pixel", "0.8", commit=False)
     stand.p.click("Go", "dialog")
     assert stand.camera.mpp == pytest.approx(0.8)
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Texts that were drawn with an ellipsis because there was no room for them."""
+    found: list[str] = []
+
+    def elided(text: str, width: float, *, middle: bool = False) -> str:
+        if painter.text_width(text) > width:
+            found.append(text)
+        return whole(text, width, middle=middle)
+
+    whole = painter.elided
+    monkeypatch.setattr(painter, "elided", elided)
+    return found
+
+
+LOW = {"size": (1100, 700), "ui_scale": 1.5}
+
+
+def test_large_letters_in_a_low_window_leave_shortcuts_whole(stands: Any, sample_slide: Path, cut: list[str]) -> None:
+    stand = stands(**LOW)
+    stand.open_slide(sample_slide)
+    stand.chrome.toggle_help()
+    stand.p.settle()
+    assert cut == []
+
+
+@pytest.mark.parametrize("tool", HINTS)
+def test_a_hint_is_whole_sentences_in_any_window(stands: Any, sample_slide: Path, tool: str, cut: list[str]) -> None:
+    for look in ({}, LOW):
+        stand = stands(**look)
+        stand.open_slide(sample_slide)
+        stand.session.document.tool = tool
+        stand.pointer = (700.0, 350.0)
+        stand.p.settle()
+        assert cut == []
+
+
+def test_the_status_bar_says_less_where_there_is_less_room() -> None:
+    left, right = ["12 cells, a.zip     Cell 3", "12 cells, a.zip", "12 cells"], ["1, 2 px     3, 4 µm", "1, 2 px"]
+
+    def within(room: int) -> tuple[str, str]:
+        return fitting(left, right, lambda *texts: sum(map(len, texts)) + 2 <= room)
+
+    assert within(80) == (left[0], right[0])
+    assert within(40) == (left[0], right[1])
+    assert within(30) == (left[1], right[1])
+    assert within(17) == (left[2], right[1])
+    assert within(12) == (left[2], "")
+    hint = "Measure: drag a line. Esc: lines away. Esc again: move"
+    assert shorter_hints(hint) == [hint, "Measure: drag a line. Esc: lines away", "Measure: drag a line"]

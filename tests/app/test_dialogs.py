@@ -42,6 +42,22 @@ def test_enter_answers_with_what_was_typed(stands: Any) -> None:
     assert answers == [0.3]
 
 
+def test_what_is_typed_replaces_the_number_without_a_click(stands: Any) -> None:
+    stand = stands()
+    answers = ask(stand)
+    stand.p.type("0.4")
+    stand.p.key("Enter")
+    assert answers == [0.4]
+
+
+def test_one_escape_is_no_though_the_number_has_the_keyboard(stands: Any) -> None:
+    stand = stands()
+    answers = ask(stand)
+    stand.p.type("7")
+    stand.p.key("Esc")
+    assert answers == ["no"]
+
+
 def test_enter_with_nonsense_answers_nothing(stands: Any) -> None:
     stand = stands()
     answers = ask(stand)
