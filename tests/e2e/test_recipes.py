@@ -1,4 +1,4 @@
-"""What a person takes along: presets, and the command that does what the window did."""
+"""What a person takes along: presets, and the command and the call that do what the window did."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def piece(sample_slide: Path, tmp_path: Path) -> Path:
         return write_slide(tmp_path / "a piece.tiff", pixels, mpp=0.499)
 
 
-def test_presets_and_the_copied_command(screen: Screen, piece: Path, tmp_path: Path) -> None:
+def test_presets_and_what_is_copied(screen: Screen, piece: Path, tmp_path: Path) -> None:
     with StudioWindow(screen, tmp_path, "--cellpose", piece, size=(1280, 1000)) as window:
         window.wait_sharp()
         window.type_into("Diameter", str(DIAM_UM), "cellseg")
@@ -44,8 +44,14 @@ def test_presets_and_the_copied_command(screen: Screen, piece: Path, tmp_path: P
         window.click("Copy command", "cellseg")
         window.wait_toast("Copied")
         command = screen.clipboard()
+        window.click("Copy Python", "cellseg")
+        window.wait("another text", lambda _: screen.clipboard() != command)
+        python = screen.clipboard()
     [made] = tmp_path.glob("cache/runs/*-masks.zip")
-    same_cells(command, made, tmp_path / "elsewhere")
+    same_cells(command, made, tmp_path / "by command")
+    # As a script of its own: it must ask for nothing that isn't in it.
+    (tmp_path / "copied.py").write_text(python)
+    same_cells(f"python '{tmp_path / 'copied.py'}'", made, tmp_path / "by Python")
 
 
 def chosen(probe: Probe) -> tuple[float, float]:
