@@ -28,7 +28,8 @@ def taps(start: int, count: int, step: float, origin: float = 0.0) -> Taps:
     reach = max(1.0, step)
     centre = origin + (np.arange(start, start + count, dtype=np.float64) + 0.5) * step
     first = np.floor(centre - reach + 0.5).astype(np.int64)
-    number = int(np.floor(2 * reach)) + 2
+    # The first lies within reach of the centre, the one after these no more.
+    number = int(np.floor(2 * reach)) + 1
     place = first[:, None] + np.arange(number, dtype=np.int64)[None, :] + 0.5
     weight = np.maximum(0.0, 1.0 - np.abs(place - centre[:, None]) / reach)
     # Not `sum(axis=1)`: its order of addition may depend on the array's shape.
@@ -70,6 +71,10 @@ def _resample(
     flat = source.reshape(source.shape[0], w3)
     line = np.empty(w3, np.float32)
     half = np.float32(0.5)
+    at = np.empty(col_w.shape, np.uint32)
+    for c in range(n_cols):
+        for k in range(col_w.shape[1]):
+            at[c, k] = (min(max(col0[c] + k, 0), width - 1) - left) * 3
     for r in range(n_rows):
         # Down first: the inner loop then runs along memory.
         line[:] = np.float32(0.0)
@@ -85,13 +90,11 @@ def _resample(
             green = np.float32(0.0)
             blue = np.float32(0.0)
             for k in range(col_w.shape[1]):
-                weight = col_w[c, k]
-                if weight == 0.0:
-                    continue
-                x = (min(max(col0[c] + k, 0), width - 1) - left) * 3
+                # Weights of 0 too: whether one is 0 is harder to foresee than the sum is to make.
+                weight, x = col_w[c, k], at[c, k]
                 red += weight * line[x]
-                green += weight * line[x + 1]
-                blue += weight * line[x + 2]
+                green += weight * line[x + np.uint32(1)]
+                blue += weight * line[x + np.uint32(2)]
             out[r, c, 0] = np.uint8(min(red + half, np.float32(255.0)))
             out[r, c, 1] = np.uint8(min(green + half, np.float32(255.0)))
             out[r, c, 2] = np.uint8(min(blue + half, np.float32(255.0)))
