@@ -41,6 +41,8 @@ class _Hover:
     since_s: float
     hidden: bool = False
     """The control was pressed: whoever uses it needs no explanation now."""
+    told: bool = False
+    """Whether a frame has had the explanation."""
 
 
 class Repeat:
@@ -214,6 +216,9 @@ class GuiState:
         # A hair less than the delay: a frame asked for exactly then must show it.
         if self._hover.hidden or self.now_s - self._hover.since_s < TOOLTIP_DELAY_S - 0.001:
             return
+        if not self._hover.told:
+            # The binding hides a window in its first frame, while it finds out how large it is.
+            self._hover.told, self.settle = True, max(1, self.settle)
         (left, top), bottom = imgui.get_item_rect_min(), imgui.get_item_rect_max()[1]
         pad_x, pad_y = self.px(10), self.px(7)
         with (
