@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from studio.gui.panel import Context
 
 TIPS = {
-    "Sample slide": "Measure cells in six fields spread over the slide's tissue, and take their median diameter.",
+    "Sample slide": "Measure cells in six fields or more, spread over the slide's tissue, and take their median "
+    "diameter (µm).",
     "Show ring": "A circle of the set diameter at the pointer, to hold against the cells. It is drawn while this panel "
     "is open.",
     "Cell diameters": "Diameters (µm) of circles of the measured cells' areas. Lines: quartiles and median.",
