@@ -49,6 +49,13 @@ class Pixels:
         """
         self._tiles.budget_bytes = min(self._tiles.budget_bytes, budget_bytes)
 
+    def drop_cache(self) -> None:
+        """Forget the decoded tiles, for who measures what reading costs.
+
+        >>> slide.drop_cache()
+        """
+        self._tiles.clear()
+
     @property
     def vendor(self) -> str:
         """The format's name: OpenSlide's vendor, or `png`, `jpeg`, `tiff`."""
