@@ -7,7 +7,7 @@ from studio.document import View
 CELL_PX = 48.0
 """Diameter on the screen of a cell that was flown to from far away."""
 
-CLOSEST = 1 / 8
+CLOSEST = 1 / 4
 """Slide pixels to a screen pixel: closer there is nothing more to see, and less around the cell."""
 
 _SMALL_PX, _LARGE_SHARE = 24.0, 0.25
