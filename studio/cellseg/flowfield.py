@@ -211,11 +211,17 @@ def assemble_pixels(store: TileStore, lattice: TileLattice, tiles: Iterable[Tile
 def _add(total, tile, weight_y, weight_x, top, left):  # type: ignore[no-untyped-def]
     rows, cols = total.shape[0], total.shape[1]
     side = tile.shape[1]
+    first, stop = max(0, -left), min(side, cols - left)
+    across = weight_x[first:stop]
     for v in range(max(0, -top), min(side, rows - top)):
-        for u in range(max(0, -left), min(side, cols - left)):
-            weight = weight_y[v] * weight_x[u]
-            for c in range(3):
-                total[top + v, left + u, c] += weight * tile[c, v, u]
+        # Of rows the compiler can see that they don't overlap, and does many pixels at a time.
+        into = total[top + v, left + first : left + stop].reshape(3 * (stop - first))
+        flow_y, flow_x, logit = tile[0, v, first:stop], tile[1, v, first:stop], tile[2, v, first:stop]
+        for u in range(across.size):
+            weight = weight_y[v] * across[u]
+            into[3 * u] += weight * flow_y[u]
+            into[3 * u + 1] += weight * flow_x[u]
+            into[3 * u + 2] += weight * logit[u]
 
 
 @njit(cache=True, nogil=True)
