@@ -15,7 +15,8 @@ TIPS = {
     "Brightness": "Added to every pixel; 0 leaves it as it is. Double click for the usual value.",
     "Contrast": "Factor of the distance from middle grey; 1 leaves it as it is. Double click for the usual value.",
     "Gamma": "Above 1 brightens what is dark, black and white stay; 1 is as it is. Double click for the usual value.",
-    "Stretch": "Set the ranges to what the slide has of each channel, without its darkest and brightest half per cent.",
+    "Stretch": "Set the ranges to what the slide has of each channel, without its darkest and brightest half per cent. "
+    "Channels with nothing but noise stay as they are.",
     "Reset": "Show the slide as it is in the file.",
 }
 

@@ -16,6 +16,9 @@ GAMMA_RANGE = (0.2, 4.0)
 NARROWEST = 0.01
 """Least difference of a channel's two ends."""
 
+NOISE = 8 / 255
+"""What JPEG leaves of other channels in an empty one lies within this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Channel:
@@ -67,9 +70,14 @@ class Look:
 
 
 def spread(rgb: NDArray[np.uint8], percent: float = 0.5) -> Look:
-    """Channel ranges that leave out `percent` of the darkest and of the brightest pixels of a picture (…, 3)."""
+    """Channel ranges that leave out `percent` of the darkest and of the brightest pixels of a picture (…, 3).
+
+    Channels that hold nothing but noise beside one that holds a picture are
+    left as they are: those of a slide with a single fluorescent stain.
+    """
     look = Look()
-    for index in range(3):
-        low, high = np.percentile(rgb[..., index], (percent, 100 - percent)) / 255
-        look = look.with_channel(index, Channel(True, float(low), float(high)))
+    lows, highs = np.percentile(rgb.reshape(-1, 3), (percent, 100 - percent), axis=0) / 255
+    empty = highs - lows < NOISE
+    for index in np.flatnonzero(~empty if not empty.all() else empty).tolist():
+        look = look.with_channel(index, Channel(True, float(lows[index]), float(highs[index])))
     return look

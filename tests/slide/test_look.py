@@ -46,4 +46,15 @@ def test_spread_takes_what_there_is() -> None:
     rgb[..., 0] = np.linspace(51, 102, 100)[:, None]
     red, green, _ = spread(rgb).channels
     assert (red.low, red.high) == pytest.approx((0.2, 0.4), abs=0.01)
-    assert (green.low, green.high) == pytest.approx((0.0, NARROWEST))
+    assert green == Channel(), "nothing is in it"
+
+
+def test_spread_leaves_channels_that_are_noise_beside_a_stain() -> None:
+    random = np.random.default_rng(0)
+    rgb = random.integers(0, 6, (80, 90, 3)).astype(np.uint8)
+    faint = spread(rgb)
+    assert all(channel.high < 0.03 for channel in faint.channels), "where all are faint, all are stretched"
+    rgb[..., 2] = random.integers(3, 120, (80, 90))
+    red, green, blue = spread(rgb).channels
+    assert red == green == Channel()
+    assert blue.high == pytest.approx(119 / 255, abs=0.01)
