@@ -183,5 +183,6 @@ class StatusBar:
         origin = {"preview": "preview", "run": run, "live": live}.get(overlay.origin)
         name = origin or (overlay.path.name if overlay.path is not None else overlay.origin)
         count, selected = f"{overlay.source.cells:,} cells", self._session.selection.selected
-        more = f"     {selected.text}" if selected is not None else ""
-        return [f"{count}, {name}{more}", f"{count}{more}", f"{count}, {name}", count]
+        if selected is None:
+            return [f"{count}, {name}", count]
+        return [f"{count}, {name}     {selected.text}", f"{count}     {selected.text}", selected.text, selected.title]

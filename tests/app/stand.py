@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from studio.app.camera import Camera
 from studio.app.chrome import Chrome
 from studio.app.commands import build_commands
@@ -56,6 +58,17 @@ class Stand:
             self.p.frame()
             time.sleep(0.005)
         self.p.settle()
+
+    def drawn(self) -> list[str]:
+        """Texts of another frame, as they are shown."""
+        from studio.gui.painter import Painter
+
+        texts: list[str] = []
+        draw = Painter.text
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Painter, "text", lambda *args: (texts.append(args[2]), draw(*args))[1])
+            self.p.frame()
+        return texts
 
     def quit(self) -> None:
         self.called.append("quit")

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from studio.app.statusbar import fitting, shorter_hints
 from studio.app.toolbox import HINTS
+from studio.cellseg.memory import ArraySource
+from studio.cellseg.source import MaskGeometry
+from studio.document import Overlay
 from studio.gui import painter
 
 HIGH = (1500, 1150)
@@ -230,3 +234,20 @@ def test_the_status_bar_says_less_where_there_is_less_room() -> None:
     assert within(12) == (left[2], "")
     hint = "Measure: drag a line. Esc: lines away. Esc again: move"
     assert shorter_hints(hint) == [hint, "Measure: drag a line. Esc: lines away", "Measure: drag a line"]
+
+
+def test_the_status_bar_tells_of_the_selected_cell_in_any_window(
+    stands: Any, sample_slide: Path, cut: list[str]
+) -> None:
+    labels = np.zeros((400, 400), np.uint32)
+    labels[100:120, 100:120] = 7
+    for look, whole in (({}, True), (LOW, False)):
+        stand = stands(**look)
+        stand.open_slide(sample_slide)
+        source = ArraySource(labels, MaskGeometry((400, 400), 1.0, 1.0, mpp=1.0))
+        stand.session.document.set_overlay(Overlay(source, "made in this test"))
+        stand.session.document.selected_cell = 7
+        stand.wait(lambda stand=stand: stand.session.selection.selected is not None)
+        [left] = [text for text in stand.drawn() if "Cell 7, area 400" in text]
+        assert left.startswith("1 cells, made in this test") is whole
+    assert cut == []
