@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from studio.core.compiled import ensure_place
+
 __version__ = "0.1.0"
 __all__ = ["WSI", "Project", "Segmentation", "__version__", "segment_slide"]
 
@@ -13,6 +15,8 @@ __all__ = ["WSI", "Project", "Segmentation", "__version__", "segment_slide"]
 _beside = Path(__file__).resolve().parent.parent
 if not (Path(__file__).resolve().parent / "widgets").is_dir() and (_beside / "widgets" / "__init__.py").is_file():
     __path__.append(str(_beside))
+
+ensure_place(Path(__file__).resolve().parent)
 
 _LAZY = {
     "WSI": "studio.slide",
