@@ -67,7 +67,7 @@ def draw_help(gui: Gui, commands: Sequence[Command]) -> bool:
     count = max(1, min(3, int(room // px(COLUMN_MIN))))
     with gui.chrome.modal("help", "Keyboard and mouse", width=room / gui.state.scale):
         gap = px(32)
-        width = (gui.ui.room - gap * (count - 1) - px(24)) / count
+        width = (gui.ui.room - gap * (count - 1) - px(12)) / count
 
         def lines(row: Row) -> int:
             # What is too long for one line has its keys in the next.
