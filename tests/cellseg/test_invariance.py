@@ -94,6 +94,17 @@ def test_a_first_halo_that_is_too_small_makes_no_difference(
     np.testing.assert_array_equal(masks, dots_masks)
 
 
+def test_what_no_block_can_see_by_itself_is_found_at_the_end(
+    run_dots: RunDots, dots_masks: NDArray[np.uint32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The certificate of single blocks never complains; the audit of all of them has to."""
+    monkeypatch.setattr("studio.cellseg.pipeline.FIRST_HALO", 8)
+    monkeypatch.setattr("studio.cellseg.blocks.missing_halo", lambda *_: 0)
+    outcome, masks = run_dots("other.zip", block=160)
+    assert outcome.times.counts["redone"] == 0
+    np.testing.assert_array_equal(masks, dots_masks)
+
+
 class _StopAfter(NullProgress):
     def __init__(self, steps: int) -> None:
         self.left = steps

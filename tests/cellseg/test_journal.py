@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ from studio.cellseg.models import ModelInfo
 from studio.cellseg.networks import Network
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
-from studio.cellseg.run import Outcome, Request, run_slide
+from studio.cellseg.plan import make_plan
+from studio.cellseg.run import Outcome, Request, identity, run_slide
 from studio.errors import RunError
 from studio.slide import WSI
 from tests.cellseg.conftest import RunDots
@@ -107,6 +109,28 @@ def test_a_run_with_other_parameters_sees_none_of_them(tmp_path: Path) -> None:
     back.close()
 
 
+def test_what_blocks_depend_on_is_what_tells_runs_apart(dots: WSI, dots_params: SegmentParams) -> None:
+    def said(params: SegmentParams, **more: Any) -> dict[str, Any]:
+        return identity(make_plan(dots, params, **more), BlobNetwork(params.network_px, params.batch), None)
+
+    apart: dict[str, Any] = {
+        "diam_um": 9.0, "cellprob_threshold": 0.5, "flow_threshold": 0.3, "min_size": 20, "niter": 150,
+        "interp": False, "channel": "gray", "otsu": True, "save_flows": True, "downscale": 2.0, "tile": False,
+        "overlap": 64, "block": 512, "batch": 2,
+    }  # fmt: skip
+    # A model is told apart by its weights, a back end by the network that is made with it.
+    elsewhere = {"model", "backend", "device"}
+    no_effect = {"workers": 1, "memory_gb": 3.0, "window": 512}
+    assert apart.keys() | no_effect.keys() | elsewhere == set(dots_params.to_dict())
+    usual = said(dots_params)
+    for name, value in apart.items():
+        assert said(dots_params.changed(**{name: value})) != usual, name
+    for name, value in no_effect.items():
+        assert said(dots_params.changed(**{name: value})) == usual, name
+    assert said(dots_params, region_slide=(0.0, 0.0, 500.0, 400.0)) != usual
+    assert {"model_sha256", "network", "versions", "rois"} <= usual.keys()
+
+
 def test_half_written_and_damaged_blocks_are_done_again(tmp_path: Path) -> None:
     out = tmp_path / "a.zip"
     journal = Journal(out, {})
@@ -158,9 +182,9 @@ def test_an_unfinished_run_keeps_its_back_end(
 def test_the_second_run_on_a_target_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "a.zip"
     journal = Journal(out, {"diam": 10})
-    for identity in ({"diam": 10}, {"diam": 11}):
+    for said in ({"diam": 10}, {"diam": 11}):
         with pytest.raises(RunError, match=rf"process {os.getpid()} .*a\.zip"):
-            Journal(out, identity)
+            Journal(out, said)
     journal.close()
     Journal(out, {"diam": 11}).close()
 
@@ -228,6 +252,7 @@ def test_a_process_that_the_system_kills_leaves_its_blocks(
     code = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from studio.cellseg.networks.blobs import BlobNetwork
 from studio.cellseg.params import SegmentParams
 from studio.cellseg.run import Request, run_slide
