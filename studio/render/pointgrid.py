@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from studio.render.grid import Rect
 
-POINTS_PER_CELL = 512
+POINTS_PER_CELL = 64
 """Aimed at: a few cells more than are in view cost less than looking closer."""
 
 _MOST_CELLS = 256

@@ -45,6 +45,12 @@ def test_runs_hold_every_point_in_view_and_few_others(
     assert len(found) == within(found, grid.side) <= within(points, grid.side)
 
 
+def test_few_points_are_drawn_beside_a_view_of_thousands(points: np.ndarray, grid: PointGrid) -> None:
+    rect = (12_000.0, 5_000.0, 28_000.0, 15_000.0)
+    inside = ((points >= rect[:2]) & (points < rect[2:])).all(axis=1).sum()
+    assert sum(count for _, count in grid.runs(rect)) < 1.4 * inside
+
+
 def test_nothing_in_view(grid: PointGrid) -> None:
     assert grid.runs((-500, -500, -10, -10)) == []
     assert grid.runs((50_000, 0, 60_000, 60_000)) == []

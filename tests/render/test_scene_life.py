@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -142,6 +143,20 @@ def test_what_a_frame_had_no_room_for_wakes_the_loop_for_another(
     staged.scene.wake = lambda: callers.append(threading.current_thread())
     staged.scene.update(staged.document)
     assert threading.main_thread() in callers
+
+
+def test_once_a_frames_time_for_uploads_is_up_the_rest_waits(staged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    staged.show(slide_of(1400, 1400))
+    staged.look(512, 512, 1.0)
+    staged.scene.update(staged.document)
+    wait_for(lambda: len(staged.scene._loader._finished) >= 3)
+    ready = staged.scene.tiles[1]
+    # A clock by which each upload takes longer than a frame has.
+    ticks = itertools.count(step=1.0)
+    monkeypatch.setattr(scene_module.time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(scene_module, "UPLOAD_S", 1.5)
+    staged.scene.update(staged.document)
+    assert staged.scene.tiles[1] == ready + 1
 
 
 def test_tiles_count_slide_overlay_and_dots(staged: Stage) -> None:
