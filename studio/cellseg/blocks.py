@@ -5,7 +5,6 @@ See `studio/cellseg/README.md` for why the outcome is a property of the slide.
 
 from __future__ import annotations
 
-import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -150,13 +149,35 @@ def segment_block(
 
 
 def find_members(
-    piece: FlowPiece, core: Rect, bounds: Rect, halo: int, paths: Paths, room: NDArray[np.int32] | None = None
+    piece: FlowPiece,
+    core: Rect,
+    bounds: Rect,
+    halo: int,
+    paths: Paths,
+    room: NDArray[np.int32] | None = None,
+    threads: int = 1,
 ) -> Members | HaloTooSmall:
     """The first half of `segment_block`: all that the thresholds of whole cells don't touch.
 
-    With `room`, (3, H, W), nothing large is allocated, and the labels lie in its last part.
+    With `room`, (3, H, W), nothing large is allocated, and the labels lie in its last part. `threads` is how many cores
+    to use.
     """
-    rect = piece.rect
+    with ThreadPoolExecutor(1, thread_name_prefix="studio-survey") as pool:
+        surveyed = pool.submit(survey, piece.rect, core, bounds, paths) if threads > 1 else None
+        labels, sinks, table = _drawn(piece.rect, paths, room)
+        walks = survey(piece.rect, core, bounds, paths) if surveyed is None else surveyed.result()
+    needed = needed_around(core, bounds, walks, int(table[:, cells.RADIUS].max(initial=0)))
+    grow = missing_halo(piece.rect, bounds, needed, walks)
+    if grow > 0 and halo < LAST_HALO:
+        return HaloTooSmall(min(LAST_HALO, halo + -(-max(grow, halo // 4) // HALO_STEP) * HALO_STEP))
+    errors, holes = np.full(len(sinks), np.nan), np.zeros(len(sinks), bool)
+    return Members(core, halo, labels, sinks, table, needed, walks.trusted, walks.reach, errors, holes)
+
+
+def _drawn(
+    rect: Rect, paths: Paths, room: NDArray[np.int32] | None
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Labels, sinks, and the members' measures."""
     shape = (rect.rows, rect.cols)
     start, end_y, end_x = paths
     rooms = (None, None, None) if room is None else room
@@ -167,15 +188,7 @@ def find_members(
     labels = dynamics.label_pixels(shape, start, end_y, end_x, owner, rooms[2])
     # What the rest needs is the most that a block takes (`plan.piece_bytes`).
     del counts, owner
-    table = cells.measure(labels, sinks)
-
-    walks = survey(rect, core, bounds, paths)
-    needed = needed_around(core, bounds, walks, int(table[:, cells.RADIUS].max(initial=0)))
-    grow = missing_halo(rect, bounds, needed, walks)
-    if grow > 0 and halo < LAST_HALO:
-        return HaloTooSmall(min(LAST_HALO, halo + -(-max(grow, halo // 4) // HALO_STEP) * HALO_STEP))
-    errors, holes = np.full(len(sinks), np.nan), np.zeros(len(sinks), bool)
-    return Members(core, halo, labels, sinks, table, needed, walks.trusted, walks.reach, errors, holes)
+    return labels, sinks, cells.measure(labels, sinks)
 
 
 def choose_cells(
@@ -242,32 +255,35 @@ def _judge(
         keep[at] = where.holds(sinks[at, 1] + rect.top, sinks[at, 2] + rect.left)
     (asked,) = np.nonzero(keep & np.isnan(members.errors))
     if asked.size:
-        members.errors[asked], members.holes[asked] = _look_at(labels, flow, table, asked, threads)
+        _look_at(members, labels, flow, asked, threads)
     if params.flow_threshold > 0:
         keep[keep] = members.errors[keep] <= params.flow_threshold
     return keep
 
 
 def _look_at(
+    members: Members,
     labels: NDArray[np.int32],
     flow: NDArray[np.float32],
-    table: NDArray[np.int32],
     asked: NDArray[np.int64],
     threads: int,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Flow errors of some members, and which have holes, in the order asked for."""
+) -> None:
+    """Fill in flow errors of some members, and which have holes."""
+    table = members.table
 
-    def some(ks: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def some(ks: NDArray[np.int64]) -> None:
         wanted = np.zeros(len(table), bool)
         wanted[ks] = True
-        return cells.flow_errors(labels, flow, table, wanted)[ks], cells.have_holes(labels, table, wanted)[ks]
+        members.errors[ks] = cells.flow_errors(labels, flow, table, wanted)[ks]
+        members.holes[ks] = cells.have_holes(labels, table, wanted)[ks]
 
     if threads < 2:
-        return some(asked)
-    cuts = np.linspace(0, len(asked), 4 * threads + 1).astype(int).tolist()
+        some(asked)
+        return
+    # The largest come last: each thread gets of all sizes.
+    parts = 4 * threads
     with ThreadPoolExecutor(threads, thread_name_prefix="studio-errors") as pool:
-        errors, holes = zip(*pool.map(some, (asked[a:b] for a, b in itertools.pairwise(cuts))), strict=True)
-    return np.concatenate(errors), np.concatenate(holes)
+        list(pool.map(some, (asked[part::parts] for part in range(parts))))
 
 
 def _parts(

@@ -82,7 +82,7 @@ class Field:
                 paths = follow_piece(self._piece, bounds, niter, interp=False)
             if self._room is None:
                 self._room = np.empty((3, self.rect.rows, self.rect.cols), np.int32)
-            self._members = find_members(self._piece, self.region, bounds, self.halo, paths, self._room)
+            self._members = find_members(self._piece, self.region, bounds, self.halo, paths, self._room, threads)
             self._members_of = members_of
         return self._piece, self._members
 
