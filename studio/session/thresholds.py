@@ -216,8 +216,6 @@ class LiveThresholds:
             source.put(result["labels"], result["flows"], result["centroids"])
             self.document.grow_overlay(source.rect_slide)
         if moved:
-            # Cells have other numbers now.
-            self.document.selected_cell = 0
             self.times.live_ms = 1000 * (self.clock() - asked.at_s)
             self.times.live_count += 1
             self.times.screen_ms, self._undrawn_s = None, asked.at_s
