@@ -17,7 +17,7 @@ from typing import Literal
 
 from studio.cellseg.download import download
 from studio.cellseg.params import BUILTIN_MODEL
-from studio.cellseg.weights import SizeModel, read_head, read_size_model
+from studio.cellseg.weights import SizeModel, check_whole, read_head, read_size_model
 from studio.core.jobs import NullProgress, Progress
 from studio.errors import ModelError
 from studio.resources import resource
@@ -165,7 +165,7 @@ def ensure_weights(info: ModelInfo, progress: Progress | None = None) -> Path:
     if info.kind != "cellpose":
         return info.path
     if not info.path.is_file():
-        download(f"{_base_url()}/{info.path.name}", info.path, f"Downloading {info.name}", progress, check=read_head)
+        download(f"{_base_url()}/{info.path.name}", info.path, f"Downloading {info.name}", progress, check=check_whole)
     size = size_model_path(info)
     if size is not None and not size.is_file():
         try:

@@ -111,6 +111,23 @@ def _read_head(path: Path, _version: tuple[int, int, int]) -> WeightsHead | None
         raise ModelError(f"{path} is no Cellpose model ({said}). Choose a file of Cellpose 1-3 weights.") from error
 
 
+def check_whole(path: Path) -> None:
+    """See that all of a file of weights is as it was written: the zip format has a checksum of each of its parts.
+
+    Raises:
+        ModelError: as `read_head`, or damaged.
+    """
+    if read_head(path) is None:
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except _DAMAGED as error:
+        damaged = str(error)
+    if damaged is not None:
+        raise ModelError(f"{path} is damaged ({damaged}).")
+
+
 def read_state(path: Path) -> dict[str, NDArray[np.float32]] | None:
     """The weights themselves as float32, counters left out; None where only torch can read them.
 

@@ -250,6 +250,15 @@ def test_what_is_no_model_never_arrives(folder: Path, server: _Server) -> None:
     assert list(folder.iterdir()) == []
 
 
+def test_a_byte_that_changed_on_the_way_is_noticed(folder: Path, server: _Server) -> None:
+    damaged = bytearray(_weights())
+    damaged[len(damaged) // 2] ^= 1
+    server.files = {"CP": bytes(damaged)}
+    with pytest.raises(ModelError, match=r"not the model: .* is damaged .* Try again"):
+        ensure_weights(resolve_model("CP"))
+    assert list(folder.iterdir()) == []
+
+
 def test_offline_and_missing_say_what_to_do(folder: Path, server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="404"):
         ensure_weights(resolve_model("cyto3"))
