@@ -92,9 +92,9 @@ def test_a_threshold_asks_for_the_dynamics_alone_and_shows_what_comes(opened: Be
     assert kwargs["params"]["cellprob_threshold"] == 1.5
     assert (kwargs["stream"], kwargs["flows"], kwargs["ahead"]) == (False, False, False)
     assert job not in session.jobs
-    session.document.selected_cell = 4
+    session.document.selected_cell = 2
     opened.finish(job, opened.preview_result(3) | {"tiles": 0, "flows": None})
-    # What was cell 4 has another number now, or none.
+    # Its number is another cell's now.
     assert session.document.selected_cell == 0
     # The same overlay: what is drawn stays until the new cells are there.
     assert session.document.overlay is overlay
