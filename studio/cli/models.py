@@ -318,6 +318,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
         say(f"model: {report['model']}")
         folders = list(report["per_folder"].items())
         _say_scores("folder", folders if len(folders) == 1 else [*folders, ("all", report)])
+        if kept := [row["image"] for row in report["per_image"] if row["default_because"]]:
+            names = ", ".join(kept[:5]) + (" …" if len(kept) > 5 else "")
+            note(f"No diameter found in {len(kept)} of {report['images']} images, done at the default: {names}")
     return 0
 
 

@@ -140,6 +140,16 @@ def test_evaluate_prints_each_folder(tiles: Path, capsys: pytest.CaptureFixture[
     assert row.startswith(f"| tiles | 4, {said['cells']} | **{said['f1_50']:.3f}** (")
 
 
+def test_images_without_a_diameter_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cv2.imwrite(str(tmp_path / "blank.png"), np.full((64, 64, 3), 240, np.uint8))
+    tifffile.imwrite(tmp_path / "blank_masks.tif", np.zeros((64, 64), np.uint8))
+    command = ["models", "evaluate", str(tmp_path), "--model", "builtin"]
+    assert main(command) == 0
+    assert "default: blank.png" in capsys.readouterr().err
+    assert main([*command, "--json"]) == 0
+    assert _json(capsys)["per_image"][0]["default_because"] == "no cells were found"
+
+
 def test_wrong_use_ends_with_two(tiles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert main(["models", "train", str(tmp_path / "empty"), "-o", str(tmp_path / "x.pt"), "--no-list"]) == 2
