@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.cellseg.params import BUILTIN_MODEL, CHANNELS
 from studio.cli.arguments import PROG, add_json, add_verbose, device, number
+from studio.cli.modelscores import say_before_and_after, say_folders
 from studio.cli.output import note, say, say_fields, say_json, say_table
 from studio.cli.progress import TerminalProgress
 from studio.errors import UsageError
@@ -217,8 +218,12 @@ def run_train(args: argparse.Namespace) -> int:
     """Train a network, write its weights and a report, and list it; Ctrl+C leaves a checkpoint."""
     from studio.cellseg.models import ensure_weights, resolve_model
     from studio.cellseg.training.report import write_report
+    from studio.cellseg.training.target import check_folder
     from studio.cellseg.training.train import train
 
+    report_at = args.report or args.out.with_name(args.out.stem + "-report")
+    if args.report is not None and not args.no_report:
+        check_folder(report_at, "the report")
     with TerminalProgress() as progress:
         start = ensure_weights(resolve_model(args.start_from), progress) if args.start_from else None
         report = train(
@@ -233,9 +238,8 @@ def run_train(args: argparse.Namespace) -> int:
             progress=progress,
         )
         if not args.no_report:
-            folder = args.report or args.out.with_name(args.out.stem + "-report")
             report["report"] = write_report(
-                report, args.folders, folder, before=args.start_from, threads=args.threads, progress=progress
+                report, args.folders, report_at, before=args.start_from, threads=args.threads, progress=progress
             )
     if not args.no_list:
         report["listed_as"] = _listed(args.out)
@@ -250,16 +254,6 @@ def run_train(args: argparse.Namespace) -> int:
     if report.get("listed_as"):
         say(f"on the list of models as {report['listed_as']}")
     return 0
-
-
-def say_before_and_after(report: dict[str, Any]) -> None:
-    """Scores of the new model, and of the one it started from, on the images left out."""
-    if "scores" not in report:
-        return
-    seen = "left out of the training" if report["split"] == "held-out" else "trained on, for none was left out"
-    say(f"scores on the images {seen}:")
-    rows = [("after", report["scores"])] + ([("before", report["scores_before"])] if "scores_before" in report else [])
-    _say_scores("model", rows)
 
 
 def _train_settings(args: argparse.Namespace) -> TrainSettings:
@@ -315,22 +309,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
         say(markdown_table(report))
     else:
-        say(f"model: {report['model']}")
-        folders = list(report["per_folder"].items())
-        _say_scores("folder", folders if len(folders) == 1 else [*folders, ("all", report)])
-        if kept := [row["image"] for row in report["per_image"] if row["default_because"]]:
-            names = ", ".join(kept[:5]) + (" …" if len(kept) > 5 else "")
-            note(f"No diameter found in {len(kept)} of {report['images']} images, done at the default: {names}")
+        say_folders(report)
     return 0
-
-
-def _say_scores(what: str, rows: list[tuple[str, dict[str, Any]]]) -> None:
-    names = ("images", "cells", "f1_50", "f1_50_interval", "ap_50", "ap_75", "aji", "count_bias", "count_bias_interval")
-    say_table([what, *names], [[row, *(_score(scores[name]) for name in names)] for row, scores in rows])
-
-
-def _score(value: Any) -> str:
-    return f"{value[0]} to {value[1]}" if isinstance(value, list) else str(value)
 
 
 def run_scan(args: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from studio.cellseg.networks.cpnet import CPNet
 from studio.cellseg.training.data import LabelledImage
 from studio.cellseg.training.generator import he_field
 from studio.cli.main import main
-from studio.cli.models import say_before_and_after
+from studio.cli.modelscores import say_before_and_after
 from studio.session import Session
 from studio.session.text import model_title
 from studio.settings import Settings
@@ -157,6 +157,13 @@ def test_wrong_use_ends_with_two(tiles: Path, tmp_path: Path, capsys: pytest.Cap
     assert main(["models", "evaluate", str(tmp_path / "empty"), "--model", "builtin"]) == 2
     assert main(["models", "evaluate", str(tiles), "--model", "cyto9"]) == 2
     assert "cyto9" in capsys.readouterr().err
+    (tmp_path / "file").write_bytes(b"")
+    nowhere = str(tmp_path / "file" / "x")
+    assert main(["models", "evaluate", str(tiles), "--model", "builtin", "--pictures", nowhere]) == 2
+    assert "place for the pictures" in capsys.readouterr().err
+    assert main(["models", "train", str(tiles), "-o", str(tmp_path / "x.pt"), "--report", nowhere]) == 2
+    assert "place for the report" in capsys.readouterr().err
+    assert not (tmp_path / "x.pt").exists()
 
 
 def test_list_names_the_default(capsys: pytest.CaptureFixture[str]) -> None:

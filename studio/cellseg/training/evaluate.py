@@ -16,6 +16,7 @@ from studio.cellseg.training.data import LabelledImage, find_labelled, is_dark, 
 from studio.cellseg.training.pictures import draw_comparison
 from studio.cellseg.training.predict import segment_auto, segment_image
 from studio.cellseg.training.scores import NO_SCORES, Scores, compare
+from studio.cellseg.training.target import check_folder
 from studio.core.jobs import NullProgress, Progress
 from studio.errors import UsageError
 
@@ -56,10 +57,12 @@ def evaluate(
         drawing images anew 1000 times), the same for each folder in `per_folder`, and per_image rows.
 
     Raises:
-        UsageError: no labelled image found.
+        UsageError: no labelled image found, labels that don't fit their image, no place for pictures.
         ModelError: no such model.
     """
     items = labelled_images(folders, split)
+    if pictures is not None:
+        check_folder(pictures, "the pictures")
     info = resolve_model(model)
     network = load_network(info, threads=threads, backend=backend)
     if flow_threshold is None:

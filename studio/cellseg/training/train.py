@@ -6,7 +6,6 @@ import importlib.util
 import json
 import logging
 import math
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from studio.cellseg.networks import load_network
 from studio.cellseg.networks.cpnet import CPNet, load_state
 from studio.cellseg.training.data import load_fields, median_diameter, summary
 from studio.cellseg.training.sampler import Sampler
+from studio.cellseg.training.target import check_file
 from studio.cellseg.training.taught import FIELDS_A_FOLDER, teach_fields
 from studio.cellseg.training.taughtlabels import TaughtLabels
 from studio.core.jobs import NullProgress, Progress
@@ -205,7 +205,7 @@ def train(
     """
     settings, progress = settings or TrainSettings(), progress or NullProgress()
     out = Path(out)
-    _check_target(out)
+    check_file(out, "the weights")
     progress.start(settings.steps, "Reading images")
     start = _start(start_from)
     if start is not None:
@@ -219,20 +219,6 @@ def train(
     report = fit(settings, sampler, data, out, start=start, resume=resume, device=device, progress=progress)
     kept.unlink(missing_ok=True)
     return report
-
-
-def _check_target(out: Path) -> None:
-    """UsageError, before any work, where the weights couldn't be written in the end."""
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder; name a file for the weights, {out / 'mine.pt'} say.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=out.parent):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"The weights can't be written to {out.parent} ({error.strerror}); choose another FILE."
-        ) from error
 
 
 def fit(
