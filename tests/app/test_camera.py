@@ -136,6 +136,8 @@ def test_hidpi_window_units_are_not_pixels() -> None:
     at = camera.slide_from_window(300, 200)
     camera.pan(10, 5)
     assert camera.slide_from_window(310, 205) == pytest.approx(at)
+    camera.zoom_at(310, 205, 2.0)
+    assert camera.slide_from_window(310, 205) == pytest.approx(at)
 
 
 def test_a_fitted_view_is_fitted_anew_when_the_window_changes() -> None:

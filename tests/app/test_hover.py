@@ -54,12 +54,16 @@ def test_a_click_selects_a_drag_does_not_and_esc_lets_go(stand: Stand) -> None:
     click(tool, at)
     stand.wait(lambda: selection.selected is not None)
     assert document.selected_cell == 2
-    assert "Cell 2" in stand.chrome._status._cells()
+    assert "Cell 2" in stand.chrome._status._cells()[0]
     assert tool.on_event(Key(KEY_ESCAPE, 9, True, 0, False), None)
     assert document.selected_cell == 0
     # The next Esc is somebody else's.
     assert not tool.on_event(Key(KEY_ESCAPE, 9, True, 0, False), None)
+    tool.on_event(MouseMove(*at), (150.0, 50.0))
+    assert selection.hover_slide == (150.0, 50.0)
     document.tool = "measure"
+    tool.on_event(MouseMove(*at), (150.0, 50.0))
+    assert selection.hover_slide is None
     click(tool, at)
     stand.p.settle()
     assert document.selected_cell == 0

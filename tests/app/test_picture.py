@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ImageDraw
 
 from studio.app.picture import Extras, draw_extras, suggested_name
 from studio.document import Document
@@ -35,12 +36,15 @@ def test_nothing_asked_nothing_drawn(document: Document) -> None:
     assert (drawn(document) == GRAY).all()
 
 
-def test_the_scale_bar_is_as_long_as_it_says(document: Document) -> None:
+def test_the_scale_bar_is_as_long_as_it_says(document: Document, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str] = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _draw, _at, text, *_: texts.append(text))
     document.slide.set_mpp(0.5)  # type: ignore[union-attr]
     picture = drawn(document, scale_bar=True)
     rows = (picture == 255).all(axis=2).sum(axis=1)
     # 150 px at most are 75 µm: the bar says 50 µm, which are 100 px.
     assert rows.max() == 100
+    assert texts == ["50 µm"]
     assert (picture[:300] == GRAY).all()
 
 

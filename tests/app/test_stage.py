@@ -204,6 +204,13 @@ def test_characters_typed_into_a_field_are_no_shortcuts(drive: Callable[..., Dri
     assert driver.session.document.view.scale == 1
 
 
+def test_a_sharp_view_asks_for_nothing_more(drive: Callable[..., Driver], sample_slide: Path) -> None:
+    driver = drive(files=(sample_slide,))
+    driver.until(lambda: driver.stage.poll_s < loop.HEARTBEAT_S)
+    driver.until(lambda: driver.sharp and driver.session.idle)
+    assert driver.stage.poll_s >= loop.HEARTBEAT_S
+
+
 def test_escape_closes_the_help_before_it_stops_anything(drive: Callable[..., Driver]) -> None:
     driver = drive()
     escape = (Key(glfw.KEY_ESCAPE, 0, True), Key(glfw.KEY_ESCAPE, 0, False))

@@ -15,7 +15,7 @@ def test_kept_from_start_to_start_by_slide(sample_slide: Path, tmp_path: Path) -
     session = Session(Settings(path=tmp_path / "settings.json"))
     session.document.set_slide(WSI(sample_slide))
     view = session.document.view
-    view.center_x, view.center_y, view.scale = 700.0, 800.0, 0.5
+    view.center_x, view.center_y, view.scale, view.rotation = 700.0, 800.0, 0.5, 270
     session.bookmarks.add("Margin")
     session.bookmarks.add()
     session.close()
@@ -25,7 +25,7 @@ def test_kept_from_start_to_start_by_slide(sample_slide: Path, tmp_path: Path) -
     assert [mark.name for mark in again.bookmarks.all] == ["Margin", "View 2"]
     again.bookmarks.go(0)
     view = again.document.view
-    assert (view.center_x, view.center_y, view.scale) == (700, 800, 0.5)
+    assert (view.center_x, view.center_y, view.scale, view.rotation) == (700, 800, 0.5, 270)
     again.bookmarks.rename(0, "  Invasive   front ")
     again.bookmarks.rename(1, "  ")
     again.bookmarks.rename(2, "Nowhere")
