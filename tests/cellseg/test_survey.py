@@ -52,6 +52,18 @@ def test_it_ends_when_it_is_tight_enough(dots: WSI, dots_params: SegmentParams) 
     assert found[0].low <= found[0].per_mm2 <= found[0].high
 
 
+def test_tight_is_a_half_width_within_the_precision(dots: WSI, dots_params: SegmentParams) -> None:
+    plan, areas = make_plan(dots, dots_params), [4e4] * (LEAST_FIELDS + 4)
+
+    def tight(*counts: int, precision: float = 0.05) -> bool:
+        fields = (list(counts) * len(areas))[: len(areas)]
+        return module._density(plan, fields, areas, 100 * sum(areas), precision).tight
+
+    assert tight(100, 101, 99)
+    assert not tight(100, 101, 99, precision=0.001)
+    assert not tight(100, 10, 300)
+
+
 def test_the_interval_holds_as_often_as_it_says(dots: WSI, dots_params: SegmentParams) -> None:
     plan = make_plan(dots, dots_params)
     rng = np.random.default_rng(0)

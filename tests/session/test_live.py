@@ -19,6 +19,7 @@ from studio.core.jobs import Job
 from studio.document import Overlay
 from studio.session import Session
 from studio.session import selection as selection_module
+from tests.make_slides import write_slide
 from tests.render.pictures import source_of
 from tests.session.conftest import Bench
 
@@ -118,6 +119,17 @@ def test_a_slide_that_was_left_has_the_cells_found_so_far_again(
     session.clear_overlay()
     job.events.append(("block", block(tmp_path, 100, 0)))
     session.update()
+    assert session.document.overlay is None
+
+
+def test_blocks_of_one_slide_are_not_shown_on_another(bench: Bench, run: tuple[Session, Job], tmp_path: Path) -> None:
+    session, job = run
+    other = write_slide(tmp_path / "other.tiff", np.full((300, 300, 3), 200, np.uint8), mpp=0.5)
+    bench.open(other)
+    job.events.append(("block", block(tmp_path, 0, 0)))
+    session.update()
+    assert session.document.slide is not None
+    assert session.document.slide.path == other
     assert session.document.overlay is None
 
 

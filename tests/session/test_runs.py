@@ -58,10 +58,14 @@ def tell_of_blocks(bench: Any, job: Any, count: int) -> None:
 
 
 def test_cells_are_counted_on_the_way(opened: Any) -> None:
-    begin(opened, done=4)
+    assert opened.session.progress_text is None
+    job = begin(opened, done=4)
+    job.state = JobState.RUNNING
     counts = opened.session.run_counts
     assert (counts.cells, round(counts.area_mm2, 6)) == (100, 0.2)
     assert counts.text == "100 cells so far, 500 per mm²"
+    # For the window's title.
+    assert opened.session.progress_text.startswith("40 %")
 
 
 def test_a_paused_run_goes_on_where_it_was(opened: Any) -> None:

@@ -382,6 +382,11 @@ def test_a_region_is_previewed_and_tuned_as_such(opened: Bench) -> None:
     assert kwargs["rect_slide"] == (500.0, 400.0, 400.0, 400.0)
     assert [roi.name for roi in kwargs["rois"]] == [session.document.rois[0].name]
     opened.finish(job, opened.preview_result(4))
+    overlay = session.document.overlay
+    # Cells per mm² are of the region, not of the rectangle around it.
+    assert overlay is not None
+    assert overlay.searched is not None
+    assert overlay.searched.area_px == pytest.approx(session.document.rois[0].area)
     session.set_params(min_size=50)
     assert last(opened)[1]["rois"] == kwargs["rois"]
     assert not session.preview_elsewhere
