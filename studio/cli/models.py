@@ -15,6 +15,7 @@ from studio.errors import UsageError
 
 SPLITS = ("all", "held-out", "train", "validation")
 LABELLED = "images with NAME_label.tif or NAME_masks.png beside them"
+FINE_TUNING_RATE = 0.0005
 AFTER_STOP = "The same command goes on where it stopped; a training needs --resume for that."
 
 if TYPE_CHECKING:
@@ -74,7 +75,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=int, metavar="N", help="batches to train on (default 1200)")
     add("--batch", type=int, metavar="N", help="fields a batch (default 8)")
     add("--seed", type=int, metavar="N", help="of everything random (default 0)")
-    add("--learning-rate", type=number("the learning rate"), metavar="R", help="at its highest (default 0.002)")
+    add(
+        "--learning-rate",
+        type=number("the learning rate"),
+        metavar="R",
+        help="at its highest (default 0.002; 0.0005 with --start-from)",
+    )
     add("--threads", type=int, default=1, metavar="N", help="compute threads on the CPU (default 1)")
     add("--device", type=device, default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps (default auto)")
     add(
@@ -263,9 +269,11 @@ def _train_settings(args: argparse.Namespace) -> TrainSettings:
         name: getattr(args, name) for name in ("steps", "batch", "seed", "learning_rate", "diam_mean", "validation")
     }
     values["generated_share"] = args.generated
-    if args.generated is None and args.start_from:
-        # Fine-tuning is for cells that may look like anything but our synthetic nuclei.
-        values["generated_share"] = 0.0
+    if args.start_from:
+        # Fine-tuning is for cells that may look like anything but our synthetic nuclei …
+        values["generated_share"] = 0.0 if args.generated is None else args.generated
+        # … and shouldn't forget in its first steps what the weights know.
+        values["learning_rate"] = args.learning_rate or FINE_TUNING_RATE
     values["widths"] = tuple(args.widths) if args.widths else None
     values["style"], values["fields_a_folder"] = not args.no_style, args.fields
     return TrainSettings(**{name: value for name, value in values.items() if value is not None})

@@ -80,6 +80,7 @@ def test_a_fine_tuned_model_gets_a_report_and_a_place_on_the_list(
     said = _json(capsys)
     assert said["diam_mean"] == 18.0
     assert said["settings"]["generated_share"] == 0.0
+    assert said["settings"]["learning_rate"] == 0.0005
     assert said["listed_as"] == "mine.pt"
     report = said["report"]
     assert report["split"] == "held-out"
