@@ -14,7 +14,7 @@ from studio.session import Session
 
 HINTS = {
     "rectangle": "Rectangle: drag from corner to corner. Esc: move the slide again",
-    "polygon": "Polygon: click the corners, Enter closes it. So does a double click or the first corner. Backspace: one back",
+    "polygon": "Polygon: click the corners, Enter closes it. Or a double click, or the first corner. Backspace: back",
     "freehand": "Freehand: draw around with the button held. Esc: move the slide again",
     "measure": "Measure: drag a line, or click its two ends. Esc: lines away. Esc again: move the slide",
 }
