@@ -75,7 +75,7 @@ def tune(window: StudioWindow, folder: Path) -> None:
     window.click("Hide diameters", "cellseg")
     x, y, width, height = window.control("Cell probability", "cellseg")["rect"]
     window.drag((x + width / 2, y + height / 2), (x + 0.68 * width, y + height / 2))
-    window.wait("other cells", lambda p: p["cellseg"]["live_count"] > 0 and rests(p))
+    window.wait("other cells", lambda p: p["cellseg"]["thresholds"]["cellprob_threshold"] > 1 and rests(p))
     take(window, folder / "tune-thresholds.png")
     for section in ("Whole-slide segmentation", "View controls", "Result", "Side by side"):
         window.toggle(section)
