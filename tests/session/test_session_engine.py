@@ -58,8 +58,10 @@ def test_auto_detect_then_preview_finds_cells_in_view(session: Session) -> None:
     assert overlay is not None
     assert overlay.source.cells > 10
     centroids = overlay.source.centroids(wsi_dim=True)
-    assert centroids[:, 0].min() >= 850
-    assert centroids[:, 0].max() <= 1350
+    # The view, which may end within a mask pixel.
+    pixel = overlay.source.geometry.scale_x
+    assert centroids[:, 0].min() >= 850 - pixel
+    assert centroids[:, 0].max() <= 1350 + pixel
     assert overlay.source.has_flows
 
 
