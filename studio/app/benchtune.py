@@ -120,7 +120,6 @@ def _preview(stage: BenchStage, session: Session, request: TuneRequest) -> dict[
     session.set_params(**request.params.to_dict())
     # Weights, compilers and a first preview at another scale come before all clocks, and tiles that won't do for it.
     diam_um = request.params.diam_um
-    session.set_params(diam_um=1.05 * diam_um)
     for each in (1.05 * diam_um, diam_um):
         session.set_params(diam_um=each)
         began_s = time.monotonic()
