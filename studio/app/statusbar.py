@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from studio.app.camera import POWERS, UM_AT_1X
 from studio.app.toolbox import HINTS
-from studio.gui.control import Rect
+from studio.gui.control import Entry, Rect
 from studio.gui.gui import Gui
 from studio.session import Session
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from studio.app.shortcuts import Command
 
 HEIGHT = 30
+
+ROOM_FOR_POWERS = 700
+"""Width at the left of the other buttons, in units of the design, below which objectives are a list."""
 
 _BUTTONS = (
     ("rotate_right", "Rotate", "rotate", ""),
@@ -90,9 +93,10 @@ class StatusBar:
         with gui.chrome.panel("view"), gui.chrome.window("status", rect, color=gui.theme.chrome):
             gui.ui.paint.line(rect[:2], (rect[0] + rect[2], rect[1]), gui.theme.border)
             right = self._buttons(gui, rect, rect[0] + rect[2] - px(8), self._zoom)
-            if right - rect[0] > px(700):
+            listed = right - rect[0] <= px(ROOM_FOR_POWERS)
+            if not listed:
                 right = self._buttons(gui, rect, right - px(10), self._powers())
-            right = self._zoom_text(gui, rect, right - px(6))
+            right = self._zoom_text(gui, rect, right - px(6), listed=listed)
             self._words(gui, (rect[0] + px(14), rect[1], right - rect[0] - px(28), rect[3]), pointer)
 
     def _powers(self) -> list[_Button]:
@@ -125,18 +129,30 @@ class StatusBar:
                 button.command.run()
         return left
 
-    def _zoom_text(self, gui: Gui, rect: Rect, right: float) -> float:
-        """How close the view is; pressed, it asks how close it should be. Where it begins."""
+    def _zoom_text(self, gui: Gui, rect: Rect, right: float, *, listed: bool) -> float:
+        """How close the view is; pressed, it asks how close it should be, or lists objectives. Where it begins."""
         px, text = gui.chrome.px, self._magnification()
-        width = px(190 if self._camera.view.rotation else 150)
+        width = px((190 if self._camera.view.rotation else 150) + (16 if listed else 0))
         if not text or right - width < rect[0] + px(20):
             return right
         gui.chrome.move_to(right - width, rect[1] + px(3))
         command = self._commands["zoom_mpp"]
         tip = f"{command.title} ({command.keys})"
-        if gui.ui.flat_button("Zoom", width, px(24), text=text, enabled=command.enabled(), tooltip=tip):
+        if listed:
+            self._power_list(gui, width, text)
+        elif gui.ui.flat_button("Zoom", width, px(24), text=text, enabled=command.enabled(), tooltip=tip):
             command.run()
         return right - width
+
+    def _power_list(self, gui: Gui, width: float, text: str) -> None:
+        """What the buttons of the objectives do, where there is no room for them."""
+        powers, exact = self._powers(), self._commands["zoom_mpp"]
+        entries = [Entry(each.label, each.command.enabled(), each.tip, each.active) for each in powers]
+        entries.append(Entry(exact.title, exact.enabled(), f"{exact.title} ({exact.keys})"))
+        tip = "How close the view is, and objectives to choose from."
+        chosen = gui.ui.flat_menu_button("Zoom", width, gui.chrome.px(24), entries, text=text, tooltip=tip)
+        if chosen is not None:
+            [*(power.command for power in powers), exact][chosen].run()
 
     def _words(self, gui: Gui, rect: Rect, pointer: tuple[float, float] | None) -> None:
         """A hint, or what cells there are, at the left; where the pointer is at the right: as much as there is room."""

@@ -34,6 +34,8 @@ class Entry:
     label: str
     enabled: bool = True
     tooltip: str = ""
+    current: bool = False
+    """Whether this is how things are now: it is shown lit, and arrow keys begin there."""
 
 
 @dataclass(frozen=True, slots=True)

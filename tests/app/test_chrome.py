@@ -202,6 +202,27 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 LOW = {"size": (1100, 700), "ui_scale": 1.5}
 
 
+def test_objectives_are_a_list_where_there_is_no_room_for_buttons(stands: Any, sample_slide: Path) -> None:
+    stand = stands(**LOW)
+    stand.open_slide(sample_slide)
+    assert stand.p.find("10×") is None
+    stand.p.click("Zoom", "view")
+    options = [c.label for c in stand.p.gui.controls if c.kind == "option"]
+    assert options == ["1.25×", "2.5×", "5×", "10×", "20×", "40×", "Zoom to µm per pixel…"]
+    stand.p.click("10×", "view")
+    assert stand.camera.mpp == pytest.approx(1.0)
+    # By keyboard too, from the one in use.
+    while stand.p.gui.focus != ("view", "Zoom"):
+        stand.p.key("Tab")
+    stand.p.key("Enter")
+    stand.p.key("Down")
+    stand.p.key("Enter")
+    assert stand.camera.mpp == pytest.approx(0.5)
+    stand.p.click("Zoom", "view")
+    stand.p.click("Zoom to µm per pixel…", "view")
+    assert stand.p.find("Screen pixel", "dialog") is not None
+
+
 def test_large_letters_in_a_low_window_leave_shortcuts_whole(stands: Any, sample_slide: Path, cut: list[str]) -> None:
     stand = stands(**LOW)
     stand.open_slide(sample_slide)
