@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from studio.document import View
 
 TILE_PX = 512
-"""Side of all tiles, of slides and of overlays; `studio.slide.wsi.TILE_PX` is the same."""
+"""Side of a slide's tiles; `studio.slide.pixels.TILE_PX` is the same."""
 
 Rect = tuple[float, float, float, float]
 """Left, top, right, bottom in slide pixels."""
@@ -42,11 +42,13 @@ class Grid:
     """Width and height of a level pixel in slide pixels."""
     origin: tuple[float, float] = (0.0, 0.0)
     """Slide pixel at which the level begins."""
+    side: int = TILE_PX
+    """Of a tile, in level pixels."""
 
     @property
     def shape(self) -> tuple[int, int]:
         """(columns, rows) of tiles."""
-        return -(-self.size[0] // TILE_PX), -(-self.size[1] // TILE_PX)
+        return -(-self.size[0] // self.side), -(-self.size[1] // self.side)
 
     @property
     def rect(self) -> Rect:
@@ -56,16 +58,16 @@ class Grid:
 
     def tile_size(self, col: int, row: int) -> tuple[int, int]:
         """(width, height) in level pixels of a tile; smaller at the right and bottom edge."""
-        return min(TILE_PX, self.size[0] - col * TILE_PX), min(TILE_PX, self.size[1] - row * TILE_PX)
+        return min(self.side, self.size[0] - col * self.side), min(self.side, self.size[1] - row * self.side)
 
     def tile_rect(self, col: int, row: int) -> Rect:
         """What a tile covers. Neighbours share their edge to the last bit, so no gap can open between them."""
         x, y = self.origin
-        right = min((col + 1) * TILE_PX, self.size[0])
-        bottom = min((row + 1) * TILE_PX, self.size[1])
+        right = min((col + 1) * self.side, self.size[0])
+        bottom = min((row + 1) * self.side, self.size[1])
         return (
-            x + col * TILE_PX * self.pixel[0],
-            y + row * TILE_PX * self.pixel[1],
+            x + col * self.side * self.pixel[0],
+            y + row * self.side * self.pixel[1],
             x + right * self.pixel[0],
             y + bottom * self.pixel[1],
         )
@@ -74,8 +76,8 @@ class Grid:
         """Columns and rows of the tiles that a rectangle touches, and `ring` tiles around them."""
         cols, rows = self.shape
         return (
-            _span(rect[0] - self.origin[0], rect[2] - self.origin[0], TILE_PX * self.pixel[0], cols, ring),
-            _span(rect[1] - self.origin[1], rect[3] - self.origin[1], TILE_PX * self.pixel[1], rows, ring),
+            _span(rect[0] - self.origin[0], rect[2] - self.origin[0], self.side * self.pixel[0], cols, ring),
+            _span(rect[1] - self.origin[1], rect[3] - self.origin[1], self.side * self.pixel[1], rows, ring),
         )
 
     def count(self, rect: Rect) -> int:

@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.cellseg.source import LabelSource, MaskGeometry
-from studio.render.grid import TILE_PX, Grid
+from studio.render.grid import Grid
+
+TILE_PX = 256
+"""Side of an overlay's tiles, half of the slide's: less is read and packed that isn't in view, and of the chunks
+around, which are larger and read whole, fewer are met by a tile's rim."""
 
 ID_BITS = 24
 """A texel holds the low bits of the label, and above them how near its border is."""
@@ -53,6 +57,7 @@ def overlay_grids(geometry: MaskGeometry, level_count: int) -> tuple[Grid, ...]:
             (-(-cols >> level), -(-rows >> level)),
             (geometry.scale_x * (1 << level), geometry.scale_y * (1 << level)),
             (geometry.offset_x, geometry.offset_y),
+            TILE_PX,
         )
         for level in range(level_count)
     )
@@ -79,7 +84,7 @@ def read_dense_tile(source: LabelSource, grid: Grid, level: int, col: int, row: 
     """
     width, height = grid.tile_size(col, row)
     step, finer = 1 << DENSE_STEPS, level - DENSE_STEPS
-    window = source.read_labels(finer, row * TILE_PX * step, col * TILE_PX * step, height * step, width * step)
+    window = source.read_labels(finer, row * grid.side * step, col * grid.side * step, height * step, width * step)
     cells = (window != 0).view(np.uint8)
     if not cells.any():
         return None
@@ -95,7 +100,7 @@ def read_dense_tile(source: LabelSource, grid: Grid, level: int, col: int, row: 
 def read_label_tile(source: LabelSource, grid: Grid, level: int, col: int, row: int) -> NDArray[np.uint32] | None:
     """Packed labels (h, w) of a tile, or None where it holds no cell."""
     width, height = grid.tile_size(col, row)
-    top, left = row * TILE_PX - RIM_PX, col * TILE_PX - RIM_PX
+    top, left = row * grid.side - RIM_PX, col * grid.side - RIM_PX
     window = source.read_labels(level, top, left, height + 2 * RIM_PX, width + 2 * RIM_PX)
     if not window[RIM_PX:-RIM_PX, RIM_PX:-RIM_PX].any():
         return None
@@ -112,7 +117,7 @@ def pack_labels(window: NDArray[np.uint32], rim: int) -> NDArray[np.uint32]:
 def read_flow_tile(source: LabelSource, grid: Grid, level: int, col: int, row: int) -> NDArray[np.uint8] | None:
     """Encoded flow (h, w, 4) of a tile, or None where there is none."""
     width, height = grid.tile_size(col, row)
-    flow = source.read_flow(level, row * TILE_PX, col * TILE_PX, height, width)
+    flow = source.read_flow(level, row * grid.side, col * grid.side, height, width)
     return encode_flow(flow) if flow.any() else None
 
 

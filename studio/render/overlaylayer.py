@@ -13,9 +13,10 @@ from studio.document import OverlayStyle, View
 from studio.render.cellcolours import MARK_PX, CellColours
 from studio.render.colormaps import PROBABILITY_MAP
 from studio.render.gl import GL
-from studio.render.grid import TILE_PX, Grid, Rect, TileKey, common, level_for, tiles_in
+from studio.render.grid import Grid, Rect, TileKey, common, level_for, tiles_in
 from studio.render.labeltiles import (
     ID_BITS,
+    TILE_PX,
     dense_level,
     level_count,
     overlay_grids,
@@ -39,6 +40,9 @@ ReadTile = Callable[[LabelSource, Grid, int, int, int], "NDArray[Any] | None"]
 _LEAST_TEXEL = 0.6
 """Of a screen pixel. Edges are as exact as the screen then, and lines as wide as asked for: texels know how far the
 next border is. Finer ones would take more memory to show the same."""
+
+_COVER_TILES = 2
+"""Across and down, of the level that stands in for whatever is missing."""
 
 _NEVER = 1 << 30
 _ID_MASK = (1 << ID_BITS) - 1
@@ -117,9 +121,9 @@ class OverlayTiles(TileLayer):
         return max(self._dense_from, level_for(self.grids, scale, self._rect, most, finer=False))
 
     def _cover(self) -> list[TileKey]:
-        # The coarsest level is one tile, but for sources that end their pyramid early.
-        single = (level for level, grid in enumerate(self.grids) if grid.shape == (1, 1))
-        return tiles_in(self.kind, self.grids, next(single, len(self.grids) - 1), self._rect)
+        # The coarsest level is no larger, but for sources that end their pyramid early.
+        small = (level for level, grid in enumerate(self.grids) if max(grid.shape) <= _COVER_TILES)
+        return tiles_in(self.kind, self.grids, next(small, len(self.grids) - 1), self._rect)
 
 
 class OverlayLayer:

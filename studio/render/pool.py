@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.render.gl import GL, pointer
-from studio.render.grid import TILE_PX, TileKey
+from studio.render.grid import TileKey
 from studio.render.slots import SlotLRU
 
-PAGE_TILES = 8
-"""Tiles of one array texture. Drivers allow 256, but software GL takes half a millisecond of each to begin one."""
+PAGE_BYTES = 8 << 20
+"""Of one array texture. Drivers allow 256 tiles, but software GL takes half a millisecond of each to begin one."""
 
-TILE_BYTES = TILE_PX * TILE_PX * 4
-"""Of every tile here: RGBA8 and R32UI take the same."""
+TEXEL_BYTES = 4
+"""Of every texture here: RGBA8 and R32UI take the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class TilePool:
     """Tiles by key. Forgets what was drawn longest ago once `budget_bytes` are full. Owns its textures.
 
     One more tile, `spare`, is what a tile without pixels of its own looks
-    like: an error pattern, or no cells. Main thread, context current.
+    like: an error pattern, or no cells; none is larger. Main thread, context current.
     """
 
     SPARE = 0
@@ -55,7 +55,12 @@ class TilePool:
     def __init__(self, form: Format, budget_bytes: int, spare: NDArray[Any]) -> None:
         self._format = form
         self._spare = spare
-        self._slots: SlotLRU[TileKey] = SlotLRU(max(1, budget_bytes // TILE_BYTES - 1))
+        self._side = spare.shape[0]
+        self.tile_bytes = self._side**2 * TEXEL_BYTES
+        """Graphics memory of a tile."""
+        self.page_tiles = PAGE_BYTES // self.tile_bytes
+        """Tiles of one array texture."""
+        self._slots: SlotLRU[TileKey] = SlotLRU(max(1, budget_bytes // self.tile_bytes - 1))
         self._tiles: dict[TileKey, Tile] = {}
         self._pages: list[int] = []
 
@@ -77,7 +82,7 @@ class TilePool:
     @property
     def held_bytes(self) -> int:
         """Graphics memory taken now."""
-        return len(self._pages) * PAGE_TILES * TILE_BYTES
+        return len(self._pages) * self.page_tiles * self.tile_bytes
 
     def get(self, key: TileKey) -> Tile | None:
         """The tile, which counts as used now, or None."""
@@ -106,9 +111,9 @@ class TilePool:
         return True
 
     def texture(self, slot: int) -> int:
-        """The array texture that a slot lies in; its layer there is `slot % PAGE_TILES`."""
-        self._grow(slot // PAGE_TILES)
-        return self._pages[slot // PAGE_TILES]
+        """The array texture that a slot lies in; its layer there is `slot % page_tiles`."""
+        self._grow(slot // self.page_tiles)
+        return self._pages[slot // self.page_tiles]
 
     def clear(self) -> None:
         """Forget all tiles; the memory is kept for the next ones."""
@@ -126,14 +131,14 @@ class TilePool:
         pixels = np.ascontiguousarray(pixels)
         height, width = pixels.shape[:2]
         GL.glBindTexture(GL.GL_TEXTURE_2D_ARRAY, self.texture(slot))
-        where = (0, 0, slot % PAGE_TILES, width, height, 1)
+        where = (0, 0, slot % self.page_tiles, width, height, 1)
         GL.glTexSubImage3D(GL.GL_TEXTURE_2D_ARRAY, 0, *where, self._format.pixel, self._format.kind, pointer(pixels))
 
     def _grow(self, page: int) -> None:
         while len(self._pages) <= page:
             self._pages.append(GL.glGenTextures(1))
             GL.glBindTexture(GL.GL_TEXTURE_2D_ARRAY, self._pages[-1])
-            shape = (TILE_PX, TILE_PX, PAGE_TILES, 0)
+            shape = (self._side, self._side, self.page_tiles, 0)
             GL.glTexImage3D(
                 *(GL.GL_TEXTURE_2D_ARRAY, 0, self._format.internal, *shape),
                 *(self._format.pixel, self._format.kind, None),

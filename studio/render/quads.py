@@ -10,7 +10,7 @@ import numpy as np
 from studio.document import View
 from studio.render.gl import GL, offset, pointer
 from studio.render.grid import Grid, Rect, TileKey, texels_of, to_clip
-from studio.render.pool import PAGE_TILES, Tile, TilePool
+from studio.render.pool import Tile, TilePool
 
 _FLOATS = 12
 """Of an instance: see tile.vert."""
@@ -22,7 +22,7 @@ class Quads:
 
     rects: list[Rect] = field(default_factory=list)
     texels: list[Rect] = field(default_factory=list)
-    tiles: list[tuple[float, float, float, float]] = field(default_factory=list)
+    tiles: list[tuple[float, float, float]] = field(default_factory=list)
     slots: list[int] = field(default_factory=list)
     orders: list[int] = field(default_factory=list)
 
@@ -31,7 +31,7 @@ class Quads:
         width, height = grid.tile_size(key.col, key.row)
         self.rects.append(rect)
         self.texels.append(texels_of(key, grid, rect))
-        self.tiles.append((width, height, tile.slot % PAGE_TILES, grid.pixel[0]))
+        self.tiles.append((width, height, grid.pixel[0]))
         self.slots.append(tile.slot)
         self.orders.append(order)
 
@@ -83,14 +83,15 @@ class QuadBatch:
             return
         rects, texels = np.array(quads.rects, np.float64), np.array(quads.texels, np.float64)
         seen, clip, inside = to_clip(rects, texels, view)
-        pages = np.array(quads.slots)[seen] // PAGE_TILES
+        pages, layers = np.divmod(np.array(quads.slots)[seen], pool.page_tiles)
         order = np.lexsort((pages, np.array(quads.orders)[seen]))
         if not len(order):
             return
         instances = np.empty((len(order), _FLOATS), np.float32)
         instances[:, 0:4] = clip[order]
         instances[:, 4:8] = inside[order]
-        instances[:, 8:12] = np.array(quads.tiles)[seen][order]
+        instances[:, [8, 9, 11]] = np.array(quads.tiles)[seen][order]
+        instances[:, 10] = layers[order]
         instances[:, 11] /= view.scale
         GL.glBindVertexArray(self._array)
         set_turn(view)
@@ -101,7 +102,7 @@ class QuadBatch:
         GL.glActiveTexture(GL.GL_TEXTURE0)
         for first, last in itertools.pairwise(starts):
             self._point_at(first)
-            GL.glBindTexture(GL.GL_TEXTURE_2D_ARRAY, pool.texture(int(pages[first]) * PAGE_TILES))
+            GL.glBindTexture(GL.GL_TEXTURE_2D_ARRAY, pool.texture(int(pages[first]) * pool.page_tiles))
             GL.glDrawArraysInstanced(GL.GL_TRIANGLE_STRIP, 0, 4, last - first)
         GL.glBindTexture(GL.GL_TEXTURE_2D_ARRAY, 0)
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, 0)

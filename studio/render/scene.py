@@ -19,7 +19,6 @@ from studio.render.grid import Rect, TileKey
 from studio.render.loader import Loaded, Request, TileLoader
 from studio.render.overlaylayer import OverlayLayer
 from studio.render.points import PointLayer
-from studio.render.pool import TILE_BYTES
 from studio.render.program import ProgramCache
 from studio.render.quads import QuadBatch
 from studio.render.slidelayer import SlideLayer
@@ -268,7 +267,7 @@ class Scene:
         while room > 0 and time.perf_counter() < until and (loaded := self._loader.take()) is not None:
             taken = True
             changed |= self._apply(loaded)
-            room -= TILE_BYTES
+            room -= loaded.value.nbytes if isinstance(loaded.value, np.ndarray) else 0
         self.upload_s += time.perf_counter() - began_s
         return taken, changed
 

@@ -12,6 +12,7 @@ from studio.render.labeltiles import (
     INNER,
     NEIGHBOURS,
     RIM_PX,
+    TILE_PX,
     dense_level,
     encode_flow,
     level_count,
@@ -88,26 +89,28 @@ def test_a_cell_larger_than_all_that_is_read_has_no_border_in_it() -> None:
 
 def test_tiles_know_what_lies_beyond_them() -> None:
     """A cell that two tiles share has no border between them."""
-    labels = np.zeros((700, 1100), np.uint32)
-    labels[500:530, 500:530] = 5
-    labels[100:110, 505:512] = 6
-    labels[100:110, 512:520] = 7
+    side = TILE_PX
+    labels = np.zeros((side + 190, 2 * side + 80), np.uint32)
+    labels[side - 12 : side + 18, side - 12 : side + 18] = 5
+    labels[100:110, side - 7 : side] = 6
+    labels[100:110, side : side + 8] = 7
     source = source_of(labels)
     grid = overlay_grids(source.geometry, source.level_count)[0]
     tiles = [[read_label_tile(source, grid, 0, col, row) for col in range(3)] for row in range(2)]
     assert tiles[0][2] is None
     assert tiles[1][2] is None
     assert tiles[0][0] is not None
-    assert tiles[0][0].shape == (512, 512)
+    assert tiles[0][0].shape == (side, side)
     whole = pack_labels(np.pad(labels, RIM_PX), RIM_PX)
     for row in range(2):
         for col in range(2):
-            part = whole[row * 512 : row * 512 + 512, col * 512 : col * 512 + 512]
+            part = whole[row * side :, col * side :][:side, :side]
             assert np.array_equal(tiles[row][col], part)
     # Far inside of a cell on both sides.
-    assert ids(whole[511:513, 511:513]).tolist() == [[5, 5], [5, 5]]
-    assert (whole[511:513, 511:513] >> ID_BITS & INNER == INNER).all()
-    assert whole[105, 511] >> ID_BITS & 2
+    middle = whole[side - 1 : side + 1, side - 1 : side + 1]
+    assert ids(middle).tolist() == [[5, 5], [5, 5]]
+    assert (middle >> ID_BITS & INNER == INNER).all()
+    assert whole[105, side - 1] >> ID_BITS & 2
 
 
 def test_levels_lie_where_the_finest_does() -> None:
@@ -117,9 +120,9 @@ def test_levels_lie_where_the_finest_does() -> None:
     assert [grid.size for grid in grids] == [(777, 1300), (389, 650), (195, 325)]
     assert grids[2].pixel == (6.0, 6.4)
     assert {grid.origin for grid in grids} == {(30.0, 40.0)}
-    tile = read_label_tile(source, grids[1], 1, 0, 1)
+    tile = read_label_tile(source, grids[1], 1, 1, 2)
     assert tile is not None
-    assert np.array_equal(ids(tile), source.labels[1024::2, ::2])
+    assert np.array_equal(ids(tile), source.labels[::2, ::2][2 * TILE_PX :, TILE_PX:])
 
 
 @pytest.mark.parametrize(("cell_px", "level"), [(1.0, 2), (11.9, 2), (12.0, 3), (20.0, 3), (30.0, 4), (300.0, 7)])
@@ -129,14 +132,15 @@ def test_levels_are_dense_where_cells_are_smaller_than_three_pixels(cell_px: flo
 
 def test_dense_tiles_tell_how_much_of_a_texel_is_cell() -> None:
     labels = cell_labels(2100, 2200, radius=5)
-    labels[:1024, :600] = 0
+    labels[:512, :300] = 0
     source = source_of(labels)
     assert source.level_count == 4
     assert (level_count(source, 3), level_count(source, 4), level_count(source, 5)) == (6, 6, 4)
     grid = overlay_grids(source.geometry, 6)[2]
-    for col, row in ((0, 0), (1, 0), (1, 1)):
+    under = 4 * TILE_PX
+    for col, row in ((0, 0), (1, 0), (2, 2)):
         tile = read_dense_tile(source, grid, 2, col, row)
-        part = np.pad(labels, ((0, -2100 % 4), (0, -2200 % 4)))[row * 2048 :, col * 2048 :][:2048, :2048]
+        part = np.pad(labels, ((0, -2100 % 4), (0, -2200 % 4)))[row * under :, col * under :][:under, :under]
         height, width = part.shape[0] // 4, part.shape[1] // 4
         share = (part.reshape(height, 4, width, 4) > 0).mean(axis=(1, 3))
         assert tile is not None
@@ -173,10 +177,10 @@ def test_flow_bytes() -> None:
 def test_tiles_without_flow_take_no_memory() -> None:
     labels = cell_labels(600, 600)
     flows = np.zeros((600, 600, 3), np.float16)
-    flows[:512, :512, 0] = 0.5
+    flows[:TILE_PX, :TILE_PX, 0] = 0.5
     source = source_of(labels, flows=flows)
     grid = overlay_grids(source.geometry, source.level_count)[0]
     assert read_flow_tile(source, grid, 0, 1, 1) is None
     tile = read_flow_tile(source, grid, 0, 0, 0)
     assert tile is not None
-    assert tile.shape == (512, 512, 4)
+    assert tile.shape == (TILE_PX, TILE_PX, 4)

@@ -5,26 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from studio.document import View
 from studio.render.gl import GL
 from studio.render.grid import Grid, TileKey
 from studio.render.offscreen import Offscreen
-from studio.render.pool import PAGE_TILES, RGBA8, TILE_BYTES, TilePool
+from studio.render.pool import PAGE_BYTES, RGBA8, TilePool
 from studio.render.program import load_program
 from studio.render.quads import QuadBatch, Quads
 
 
-def shade(value: int) -> np.ndarray:
-    return np.full((512, 512, 4), value, np.uint8)
+def shade(value: int, side: int = 512) -> np.ndarray:
+    return np.full((side, side, 4), value, np.uint8)
 
 
-def test_the_higher_order_is_on_top_whatever_texture_it_lies_in(gl: Any) -> None:
-    pool = TilePool(RGBA8, 3 * PAGE_TILES * TILE_BYTES, shade(0))
-    keys = [TileKey("slide", 0, n, 0) for n in range(2 * PAGE_TILES)]
+@pytest.mark.parametrize("side", [512, 256])
+def test_the_higher_order_is_on_top_whatever_texture_it_lies_in(gl: Any, side: int) -> None:
+    pool = TilePool(RGBA8, 3 * PAGE_BYTES, shade(0, side))
+    keys = [TileKey("slide", 0, n, 0) for n in range(2 * pool.page_tiles)]
     for n, key in enumerate(keys):
-        assert pool.put(key, shade(n + 1), 1, ())
-    grid = Grid((keys[-1].col * 512 + 512, 512), (1.0, 1.0))
+        assert pool.put(key, shade(n + 1, side), 1, ())
+    assert pool.held_bytes == 3 * PAGE_BYTES
+    grid = Grid((keys[-1].col * side + side, side), (1.0, 1.0), side=side)
     target, batch, program = Offscreen((8, 8)), QuadBatch(), load_program("tile.vert", "slide.frag")
     target.bind()
     GL.glViewport(0, 0, 8, 8)
@@ -46,7 +49,7 @@ def test_the_higher_order_is_on_top_whatever_texture_it_lies_in(gl: Any) -> None
 
 
 def test_nothing_to_draw_is_drawn_without_a_call(gl: Any) -> None:
-    pool, batch = TilePool(RGBA8, 4 * TILE_BYTES, shade(0)), QuadBatch()
+    pool, batch = TilePool(RGBA8, PAGE_BYTES, shade(0)), QuadBatch()
     batch.draw(Quads(), View(), pool)
     pool.put(TileKey("slide", 0, 0, 0), shade(9), 1, ())
     tile = pool.get(TileKey("slide", 0, 0, 0))

@@ -13,6 +13,7 @@ from studio.document import LINE_RGB, OverlayStyle
 from studio.errors import ResultFileError
 from studio.render import points as points_module
 from studio.render.cellcolours import FILL_RGB
+from studio.render.labeltiles import TILE_PX
 from tests.render.pictures import ArraySlide, Stage, cell_labels, flat_slide, nearest, positions, slide_of, source_of
 
 FILL, LINE = (np.array(rgb) * 255 for rgb in (FILL_RGB, LINE_RGB))
@@ -333,7 +334,8 @@ def test_black_hides_the_slide_wherever_the_masks_are_not_loaded_yet(staged: Sta
     staged.show(gray_slide())
     staged.overlay(source)
     staged.look(700.13, 600.17, 1.0, mask=True, black_bg=True)
-    staged.until(lambda: len(staged.scene._overlay.labels.pool) > 0)
+    layer = staged.scene._overlay.labels
+    staged.until(lambda: bool(layer.cover) and not layer.missing(layer.cover))
     wanted, ready = staged.scene.tiles
     assert ready < wanted
     # The coarse labels stand in.
@@ -374,9 +376,9 @@ def test_labels_seen_before_stand_in_when_zooming_out(staged: Stage) -> None:
     staged.scene._loader = type(staged.scene._loader)(threads=4)
     staged.show(gray_slide(2000))
     staged.overlay(source)
-    staged.look(512, 512, 1.0, mask=True, black_bg=True)
+    staged.look(384, 384, 1.6, mask=True, black_bg=True)
     staged.sharp()
-    staged.look(512.33, 512.37, 1.8, mask=True, black_bg=True)
+    staged.look(384.33, 384.37, 1.8, mask=True, black_bg=True)
     staged.scene.update(staged.document)
     assert_close(staged.picture(), np.where((labels_in_view(source, staged) > 0)[..., None], FILL, 0.0))
     gate.set()
@@ -459,7 +461,7 @@ def test_labels_that_cannot_be_read_are_no_cells_and_the_rest_goes_on(staged: St
     labels = np.ones((1400, 1400), np.uint32)
     staged.show(gray_slide())
     staged.overlay(Broken(labels, source_of(labels).geometry))
-    staged.look(512, 300, 1.0, mask=True, centroid=True)
+    staged.look(TILE_PX, 300, 1.0, mask=True, centroid=True)
     picture = staged.sharp()
     assert (picture[:, :159] == FILL).all()
     assert (picture[:, 161:] == PAPER).all()
