@@ -62,12 +62,12 @@ def _pack(window, rim, most_steps, flags, away, lines, codes, out):  # type: ign
     rows, cols = window.shape
     for y in range(1, rows - 1):
         line = lines[0]
-        _from_rows(away[y + 1], away[y], away[y - 1], line)
+        _from_rows(away[y], away[y - 1], line)
         _keep_inner(window[y], flags[y], line)
         _rightwards(lines, away[y + 1, 2:cols])
     for y in range(rows - 2, rim - 1, -1):
         here = away[y + 1]
-        _from_rows(here, away[y + 2], away[y + 3], lines[0])
+        _from_rows(away[y + 2], away[y + 3], lines[0])
         _least(here, lines[0])
         _leftwards(lines, here[2:cols])
         if y < rim + out.shape[0]:
@@ -91,7 +91,7 @@ def _flag(window, flags):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _from_rows(_here, near, far, line):  # type: ignore[no-untyped-def]
+def _from_rows(near, far, line):  # type: ignore[no-untyped-def]
     """Distances by way of the two rows above, or below. Loops are apart where that lets them take many at once."""
     for x in range(1, line.shape[0] + 1):
         straight = near[x + 1] + np.int32(_STEP)
