@@ -233,7 +233,8 @@ class OverlayLayer:
             GL.glUniform1f(program.place("u_width"), style.outline_px * ratio)
             GL.glUniform1f(program.place("u_mark_width"), max(MARK_PX, style.outline_px + 1) * ratio)
             GL.glUniform1ui(program.place("u_selected"), selected & _ID_MASK)
-            batch.draw(quads.of_order(order), view, self.labels.pool)
+            # A tile without cells shows the background alone, where there is one.
+            batch.draw(quads.of_order(order, spare=black), view, self.labels.pool)
 
     def close(self) -> None:
         """Free all tiles and colours."""

@@ -38,10 +38,11 @@ class Quads:
     def __len__(self) -> int:
         return len(self.rects)
 
-    def of_order(self, order: int) -> Quads:
-        """Those of one order."""
+    def of_order(self, order: int, *, spare: bool = True) -> Quads:
+        """Those of one order, with or without the spare tiles."""
         part = Quads()
-        for n in (n for n, mine in enumerate(self.orders) if mine == order):
+        shown = (n for n, slot in enumerate(self.slots) if spare or slot != TilePool.SPARE)
+        for n in (n for n in shown if self.orders[n] == order):
             part.rects.append(self.rects[n])
             part.texels.append(self.texels[n])
             part.tiles.append(self.tiles[n])

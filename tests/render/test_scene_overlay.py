@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from studio.cellseg.memory import ArraySource
-from studio.document import LINE_RGB, OverlayStyle
+from studio.document import LINE_RGB, OverlayStyle, View
 from studio.errors import ResultFileError
 from studio.render import points as points_module
 from studio.render.cellcolours import FILL_RGB
 from studio.render.labeltiles import TILE_PX
+from studio.render.pool import TilePool
+from studio.render.quads import QuadBatch, Quads
 from tests.render.pictures import ArraySlide, Stage, cell_labels, flat_slide, nearest, positions, slide_of, source_of
 
 FILL, LINE = (np.array(rgb) * 255 for rgb in (FILL_RGB, LINE_RGB))
@@ -446,6 +448,32 @@ def test_another_overlay_replaces_the_first_at_once(staged: Stage) -> None:
     staged.scene.update(staged.document)
     assert staged.scene.tiles[0] == staged.scene.tiles[1]
     assert (staged.picture() == PAPER).all()
+
+
+@pytest.mark.parametrize(("black", "drawn"), [(False, 1), (True, 4)])
+def test_tiles_without_cells_cost_nothing_unless_black_lies_behind(
+    staged: Stage, monkeypatch: pytest.MonkeyPatch, black: bool, drawn: int
+) -> None:
+    labels = np.zeros((1400, 1400), np.uint32)
+    labels[TILE_PX - 40 : TILE_PX - 10, TILE_PX - 40 : TILE_PX - 10] = 1
+    source = source_of(labels)
+    staged.show(gray_slide())
+    staged.overlay(source)
+    staged.look(TILE_PX, TILE_PX, 1.0, mask=True, black_bg=black)
+    staged.sharp()
+    counts: list[int] = []
+    draw = QuadBatch.draw
+
+    def counted(self: QuadBatch, quads: Quads, view: View, pool: TilePool) -> None:
+        if pool is staged.scene._overlay.labels.pool:
+            counts.append(len(quads))
+        draw(self, quads, view, pool)
+
+    monkeypatch.setattr(QuadBatch, "draw", counted)
+    picture = staged.picture()
+    assert sum(counts) == drawn
+    cells = (labels_in_view(source, staged) > 0)[..., None]
+    assert_close(picture, np.where(cells, FILL, 0.0 if black else PAPER))
 
 
 def test_labels_that_cannot_be_read_are_no_cells_and_the_rest_goes_on(staged: Stage) -> None:
