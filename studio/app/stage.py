@@ -142,6 +142,8 @@ class WindowStage:
         size, pixels = window.size, window.framebuffer
         settings = self._session.settings
         gui.set_look(settings.theme, settings.ui_scale, window.content_scale)
+        # One that is asked for in this frame, by a dialog that it still shows, is of the next.
+        picture, self._picture = self._picture, None
         # A dialog or menu of the last frame still has the keys: Esc closes it, and nothing else.
         gui_has_keys = gui.wants_keyboard
         gui.begin(events, size, pixels, began_s - self._began_s)
@@ -161,8 +163,8 @@ class WindowStage:
         self._scene.update(self._session.document)
         self._wait_for_tiles()
         self._paint(pixels)
-        if self._picture is not None:
-            self._take_picture(pixels)
+        if picture is not None:
+            self._take_picture(*picture, pixels)
         window.set_cursor(self._cursor(gui.cursor))
         self._show()
         if not self.loading:
@@ -210,6 +212,7 @@ class WindowStage:
     def save_picture(self, path: Path, *, whole_window: bool) -> None:
         """Write a picture once the next frame is drawn."""
         self._picture = (path, whole_window)
+        self._gui.draw_again()
 
     def copy_position(self) -> None:
         """Put where the pointer is, or else the view's middle, on the clipboard."""
@@ -265,9 +268,8 @@ class WindowStage:
         rect, changed = self._camera.view.rect_slide, self._session.live.undrawn
         self._scene.take_in(self._hold.seconds(rect, time.monotonic(), self._scene.forecast_s(), changed=changed))
 
-    def _take_picture(self, pixels: tuple[int, int]) -> None:
+    def _take_picture(self, path: Path, whole_window: bool, pixels: tuple[int, int]) -> None:
         """Draw once more where it can be read, and let the session write the file."""
-        (path, whole_window), self._picture = self._picture or (Path(), False), None
         view = self._session.document.view
         target = Offscreen(pixels if whole_window else view.viewport)
         offset = view.offset
@@ -282,7 +284,8 @@ class WindowStage:
             if not whole_window:
                 settings = self._session.settings
                 extras = Extras(settings.picture_scale_bar, settings.picture_regions)
-                rgb = draw_extras(rgb, self._session.document, self._window.content_scale, extras)
+                ratio = self._window.content_scale * settings.ui_scale
+                rgb = draw_extras(rgb, self._session.document, ratio, extras)
             self._session.save_picture(rgb, path)
         finally:
             view.offset = offset

@@ -28,7 +28,7 @@ from studio.core.jobs import Job, JobState
 from studio.document import Overlay
 from studio.errors import StudioError
 from studio.gui.control import Control
-from studio.gui.events import Char, Drop, Event, Key, MouseButton, MouseMove, Wheel
+from studio.gui.events import KEY_ENTER, MOD_SHIFT, Char, Drop, Event, Key, MouseButton, MouseMove, Wheel
 from studio.session import Session
 from studio.session.thresholds import Shown, Wish
 from studio.settings import Settings
@@ -257,8 +257,10 @@ def test_frames_that_go_on_raising_end_the_loop(drive: Callable[..., Driver], mo
 def test_pictures_of_view_and_window(drive: Callable[..., Driver], sample_slide: Path, tmp_path: Path) -> None:
     driver = drive(files=(sample_slide,))
     driver.until(lambda: driver.sharp)
-    for whole, name in ((False, "view.png"), (True, "window.png")):
-        driver.stage.save_picture(tmp_path / name, whole_window=whole)
+    for mods, name in ((PRIMARY_MOD, "view.png"), (PRIMARY_MOD | MOD_SHIFT, "window.png")):
+        driver.put(Key(ord("P"), 0, True, mods), Key(ord("P"), 0, False))
+        driver.put(*(Char(ord(letter)) for letter in str(tmp_path / name)))
+        driver.put(Key(KEY_ENTER, 0, True), Key(KEY_ENTER, 0, False))
         driver.until(lambda name=name: any(name in toast.text for toast in driver.session.toasts))
     view = np.asarray(Image.open(tmp_path / "view.png")).astype(int)
     window = np.asarray(Image.open(tmp_path / "window.png")).astype(int)
