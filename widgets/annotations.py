@@ -77,12 +77,10 @@ class AnnotationsPanel(Panel):
         if not document.rois:
             ui.text("None yet. Draw one, or load a file.", dim=True)
         for index, roi in enumerate(document.rois[:LISTED_MAX]):
-            label = f"{roi.name} · {roi.label}" if roi.label else roi.name
-            tip = f"{label}: {area_text(roi.area, mpp)}, {len(roi.outline)} points"
+            label, area = roi.title, area_text(roi.area, mpp)
+            tip = f"{label}: {area}, {len(roi.outline)} points"
             is_selected = index == document.selected_roi
-            if ui.row(
-                f"{label} #{index + 1}", shown=label, detail=area_text(roi.area, mpp), selected=is_selected, tooltip=tip
-            ):
+            if ui.row(f"{label} #{index + 1}", shown=label, detail=area, selected=is_selected, tooltip=tip):
                 rois.select(None if is_selected else index)
         if len(document.rois) > LISTED_MAX:
             ui.text(f"… and {len(document.rois) - LISTED_MAX:,} more.", dim=True)

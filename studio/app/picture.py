@@ -64,7 +64,7 @@ def _draw_regions(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, docum
             draw.line(points, _SHADOW, round(4 * ratio), joint="curve")
             draw.line(points, _LINE, round(2 * ratio), joint="curve")
         top = min((view.viewport_from_slide(float(x), float(y)) for x, y in roi.outline), key=lambda point: point[1])
-        _write(draw, font, (top[0], top[1] - 10 * ratio), roi.name, "lb")
+        _write(draw, font, (top[0], top[1] - 10 * ratio), roi.title, "lb")
     for x0, y0, x1, y1 in document.lines:
         points = [view.viewport_from_slide(x0, y0), view.viewport_from_slide(x1, y1)]
         draw.line(points, _SHADOW, round(4 * ratio))

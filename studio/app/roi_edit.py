@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +16,6 @@ from studio.gui.events import KEY_BACKSPACE, KEY_DELETE, KEY_ESCAPE, Event, Focu
 from studio.gui.painter import Painter
 from studio.gui.theme import Color
 from studio.session import Session
-
-if TYPE_CHECKING:
-    from studio.slide.roi import ROI
 
 REACH = 7.0
 """Window units from an outline or a point within which the pointer is on it."""
@@ -90,9 +85,13 @@ class RoiEditor:
         del to_window
         shapes, selected = self._shapes.in_view(), self._document.selected_roi
         dragged = self._drag.index if self._drag is not None else None
-        for shape in shapes:
-            if shape.index not in (selected, dragged):
-                self._draw(painter, shape, LINE, 2.0, crowded=len(shapes) > CROWD)
+        crowded = len(shapes) > CROWD
+        others = [shape for shape in shapes if shape.index not in (selected, dragged)]
+        for shape in others:
+            self._draw(painter, shape, LINE, 2.0, crowded=crowded)
+        # Over all outlines, which would else cross them out.
+        for shape in others if not crowded else ():
+            self._draw_name(painter, shape)
         top = dragged if dragged is not None else selected
         if top is not None:
             self._draw_selected(painter, top)
@@ -107,12 +106,11 @@ class RoiEditor:
             if not crowded:
                 painter.ring(ring, SHADOW, thickness + 2)
             painter.ring(ring, color, thickness, exact=not crowded)
-        if shape.size > NAMED and not crowded:
-            self._draw_name(painter, self._document.rois[shape.index], shape.rings[0])
 
-    def _draw_name(self, painter: Painter, roi: ROI, ring: Sequence[Point]) -> None:
-        x, y = min(ring, key=lambda point: point[1])
-        painter.tag((x, y - 6), roi.name if not roi.label else f"{roi.name} · {roi.label}")
+    def _draw_name(self, painter: Painter, shape: Shape) -> None:
+        if shape.size > NAMED:
+            x, y = min(shape.rings[0], key=lambda point: point[1])
+            painter.tag((x, y - 6), self._document.rois[shape.index].title)
 
     def _draw_selected(self, painter: Painter, index: int) -> None:
         """The region that is edited, as it is now, with its points."""
@@ -122,8 +120,10 @@ class RoiEditor:
         low, high = ring.min(axis=0), ring.max(axis=0)
         size = float((high - low).max()) / self._camera.slide_per_window
         middle = self._camera.window_from_slide(*((low + high) / 2).tolist())
-        self._draw(painter, Shape(index, placed, size, middle), SELECTED, 2.5)
+        shape = Shape(index, placed, size, middle)
+        self._draw(painter, shape, SELECTED, 2.5)
         self._draw_points(painter, ring)
+        self._draw_name(painter, shape)
 
     def _draw_points(self, painter: Painter, ring: NDArray[np.float64]) -> None:
         if not self._shows_points(ring):

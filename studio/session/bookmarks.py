@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ class Bookmarks:
             self._notify("warning", "Open a slide first.")
             return
         view, marks = self._document.view, self.all
-        name = name.strip() or f"View {len(marks) + 1}"
+        taken = {mark.name for mark in marks}
+        free = next(text for number in count(len(marks) + 1) if (text := f"View {number}") not in taken)
+        name = " ".join(name.split()) or free
         self._store([*marks, Bookmark(name, view.center_x, view.center_y, view.scale, view.rotation)])
         self._notify("success", f"Bookmark “{name}” is kept for this slide.")
 

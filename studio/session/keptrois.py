@@ -84,7 +84,9 @@ class KeptRois:
             rois = cast("tuple[ROI, ...]", job.result)
             # Whoever has drawn or loaded some meanwhile gets these as well.
             if rois and self._document.slide_version == version:
-                self._document.set_rois([*rois, *self._document.rois], self._document.selected_roi)
+                selected = self._document.selected_roi
+                shifted = None if selected is None else selected + len(rois)
+                self._document.set_rois([*rois, *self._document.rois], shifted)
                 self._rois_version = self._document.rois_version
                 self._notify("info", f"{len(rois):,} region{'s' * (len(rois) != 1)} of this slide from last time.")
 

@@ -30,7 +30,8 @@ class Rois:
         self._run = run
         self._document = host.document
         self._notify: Callable[[Level, str], None] = host.notify
-        self._undo: list[tuple[str, tuple[ROI, ...]]] = []
+        self._undo: list[tuple[str, tuple[ROI, ...], int | None]] = []
+        """What was done, and the regions and the selected one before."""
         self._slide_version = -1
 
     @property
@@ -107,19 +108,20 @@ class Rois:
         """Take the last change back."""
         if self.undoable is None:
             return
-        what, rois = self._undo.pop()
-        self._document.set_rois(rois)
+        what, rois, selected = self._undo.pop()
+        self._document.set_rois(rois, selected)
         self._notify("info", f"Undone: {what}.")
 
     def load(self, path: str | Path) -> None:
         """Add the regions of a GeoJSON (QuPath) or CSV (Slideflow) file."""
         source = Path(path).expanduser().absolute()
         version = self._document.slide_version
+        left_out: set[str] = set()
 
         def work(_progress: object) -> object:
             from studio.slide.roi import read_rois
 
-            return read_rois(source)
+            return read_rois(source, left_out=left_out)
 
         def apply(job: Any) -> None:
             rois = cast("tuple[ROI, ...]", job.result)
@@ -128,6 +130,8 @@ class Rois:
                 return
             self._change(f"import of {source.name}", [*self._document.rois, *rois], None)
             self._notify("success", f"Loaded {_regions(len(rois))} from {source.name}.")
+            if left_out:
+                self._notify("info", f"Left out what has no area: {', '.join(sorted(left_out))}.")
             if outside := sum(not self._on_slide(roi) for roi in rois):
                 self._notify("warning", f"{outside:,} of them lie beyond the slide: is it the right file?")
 
@@ -188,7 +192,7 @@ class Rois:
 
     def _change(self, what: str, rois: Sequence[ROI], selected: int | None) -> None:
         self._forget_other_slides()
-        self._undo.append((what, tuple(self._document.rois)))
+        self._undo.append((what, tuple(self._document.rois), self._document.selected_roi))
         del self._undo[:-UNDO_MAX]
         self._document.set_rois(rois, selected)
 

@@ -41,6 +41,11 @@ class ROI:
     """A class such as `tumor`; empty where there is none."""
 
     @property
+    def title(self) -> str:
+        """Name and class."""
+        return f"{self.name} · {self.label}" if self.label else self.name
+
+    @property
     def bbox(self) -> tuple[float, float, float, float]:
         """x, y, width, height in slide pixels."""
         x0, y0 = self.outline.min(axis=0)
@@ -77,9 +82,10 @@ def in_any(rois: Iterable[ROI], points: NDArray[np.float64]) -> NDArray[np.bool_
     return found
 
 
-def read_rois(path: str | Path) -> tuple[ROI, ...]:
+def read_rois(path: str | Path, *, left_out: set[str] | None = None) -> tuple[ROI, ...]:
     r"""Regions of a `.csv` with ROI_Name, X_base, Y_base (and label), or of GeoJSON. At least one.
 
+    What has no area is not read: its kinds (`Point`, `LineString`) are added to `left_out`.
     Raises AnnotationError where the file can't be read, or holds no region.
 
     >>> from tempfile import TemporaryDirectory
@@ -95,8 +101,9 @@ def read_rois(path: str | Path) -> tuple[ROI, ...]:
         raise AnnotationError(f"{path} can't be read ({error.strerror or error}). Check the path.") from error
     except UnicodeDecodeError as error:
         raise AnnotationError(f"{path.name} is no text file. ROIs are read from .csv and .geojson.") from error
+    left_out = set() if left_out is None else left_out
     try:
-        rois = tuple(_from_csv(text) if path.suffix.lower() == ".csv" else _from_geojson(text))
+        rois = tuple(_from_csv(text) if path.suffix.lower() == ".csv" else _from_geojson(text, left_out))
     except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
         raise AnnotationError(f"{path.name} can't be understood: {reason}.") from error
@@ -151,22 +158,29 @@ def _from_csv(text: str) -> Iterator[ROI]:
         yield ROI(name, _ring(ring, name), label=labels[name])
 
 
-def _from_geojson(text: str) -> Iterator[ROI]:
-    left_out: set[str] = set()
+def _from_geojson(text: str, left_out: set[str]) -> Iterator[ROI]:
     for number, (geometry, properties) in enumerate(_geometries(json.loads(text))):
         kind = str(geometry.get("type"))
         if kind not in ("Polygon", "MultiPolygon"):
             left_out.add(kind)
             continue
-        classification = properties.get("classification")
-        label = classification.get("name", "") if isinstance(classification, dict) else properties.get("label", "")
+        label = _label(properties)
         name = str(properties.get("name") or properties.get("ROI_Name") or f"ROI {number + 1}")
         polygons = [geometry["coordinates"]] if kind == "Polygon" else geometry["coordinates"]
         for rings in polygons:
             outline, *holes = [_ring(ring, name) for ring in rings]
-            yield ROI(name, outline, tuple(holes), str(label or ""))
+            yield ROI(name, outline, tuple(holes), label)
     if left_out:
         log.warning("ROIs: left out what has no area: %s", ", ".join(sorted(left_out)))
+
+
+def _label(properties: dict[str, Any]) -> str:
+    """The class: QuPath's name, or the names of one made of several (`Immune: CD3`), as QuPath itself writes them."""
+    classification = properties.get("classification")
+    if not isinstance(classification, dict):
+        return str(properties.get("label") or "")
+    names = classification.get("names")
+    return ": ".join(map(str, names)) if isinstance(names, list) else str(classification.get("name") or "")
 
 
 def _geometries(value: Any) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -49,10 +49,14 @@ def test_the_scale_bar_is_as_long_as_it_says(document: Document, monkeypatch: py
 
 
 @pytest.mark.parametrize("rotation", [0, 90])
-def test_regions_lie_where_they_are_and_turn_along(document: Document, rotation: int) -> None:
+def test_regions_lie_where_they_are_and_turn_along(
+    document: Document, rotation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from studio.slide.roi import ROI
 
-    document.set_rois([ROI("Tumour", np.array([[950, 850], [1050, 850], [1050, 890.0], [950, 890]]))])
+    texts: list[str] = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _draw, _at, text, *_: texts.append(text))
+    document.set_rois([ROI("A", np.array([[950, 850], [1050, 850], [1050, 890.0], [950, 890]]), label="Tumour")])
     document.view.rotation = rotation
     picture = drawn(document, regions=True)
     for corner in ((950, 850), (1050, 890), (1000, 890)):
@@ -60,6 +64,7 @@ def test_regions_lie_where_they_are_and_turn_along(document: Document, rotation:
         assert tuple(picture[round(y), round(x)]) == (255, 219, 51)
     x, y = document.view.viewport_from_slide(1000, 870)
     assert tuple(picture[round(y), round(x)]) == (GRAY, GRAY, GRAY)
+    assert texts == ["A · Tumour"]
 
 
 def test_the_name_says_where_and_how_close(document: Document) -> None:

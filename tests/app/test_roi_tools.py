@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -163,6 +164,18 @@ def test_the_outline_selects_and_moves_the_inside_does_not(hand: Hand) -> None:
     assert hand.outlines[0][0] == [900, 900], "a click moves nothing"
     hand.drag((930, 901), (960, 921))
     assert hand.outlines == [[[930, 920], [1030, 920], [1030, 1020], [930, 1020]]]
+
+
+def test_names_lie_over_all_outlines(hand: Hand) -> None:
+    corners = np.array([(900.0, 900.0), (1000.0, 900.0), (1000.0, 1000.0), (900.0, 1000.0)])
+    hand.session.rois.add(corners, "Below")
+    hand.session.rois.add(corners - 20, "Above")
+    hand.session.rois.select(None)
+    painter = Mock()
+    hand.tools.draw(painter, hand.camera.window_from_slide)
+    drawn = [call[0] for call in painter.method_calls]
+    assert drawn[-2:] == ["tag", "tag"]
+    assert "tag" not in drawn[:-2]
 
 
 def test_delete_and_escape(hand: Hand) -> None:

@@ -32,6 +32,12 @@ def test_kept_from_start_to_start_by_slide(sample_slide: Path, tmp_path: Path) -
     assert [mark.name for mark in again.bookmarks.all] == ["Invasive front", "View 2"]
     assert again.bookmarks.all[0].center_x == 700
     again.bookmarks.remove(0)
+    again.bookmarks.add()
+    assert [mark.name for mark in again.bookmarks.all] == ["View 2", "View 3"]
+    again.bookmarks.remove(0)
+    again.bookmarks.add()
+    assert [mark.name for mark in again.bookmarks.all] == ["View 3", "View 2"]
+    again.bookmarks.remove(0)
     again.bookmarks.remove(0)
     assert again.settings.bookmarks == {}
     again.close()

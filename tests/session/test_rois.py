@@ -52,7 +52,9 @@ def test_draw_name_change_delete_and_undo(session: Session) -> None:
     rois.remove()
     assert [roi.name for roi in document.rois] == ["Tumour"]
     assert rois.undoable == "deletion of Region 2"
-    for _ in range(5):
+    rois.undo()
+    assert document.selected_roi == 1
+    for _ in range(4):
         rois.undo()
     assert [roi.name for roi in document.rois] == ["Region 1"]
     assert document.rois[0].bbox == (10, 10, 100, 100)
@@ -103,6 +105,16 @@ def test_a_bad_file_is_one_message_and_loses_nothing(session: Session, tmp_path:
     assert "bad.geojson" in session.toasts[0].text
 
 
+def test_what_has_no_area_is_left_out_and_said(session: Session, tmp_path: Path) -> None:
+    shapes = {"Polygon": [[*SQUARE, SQUARE[0]]], "Point": SQUARE[0], "LineString": SQUARE}
+    geometries = [{"type": kind, "coordinates": coordinates} for kind, coordinates in shapes.items()]
+    (tmp_path / "a.geojson").write_text(json.dumps({"type": "GeometryCollection", "geometries": geometries}))
+    session.rois.load(tmp_path / "a.geojson")
+    wait(session)
+    assert len(session.document.rois) == 1
+    assert "LineString, Point" in session.toasts[-1].text
+
+
 def test_regions_beyond_the_slide_are_pointed_out(session: Session, tmp_path: Path) -> None:
     session.rois.add(np.array(SQUARE) + 1e6, "Far")
     session.rois.save(tmp_path / "far.geojson")
@@ -133,6 +145,12 @@ def test_regions_are_there_again_when_the_slide_is_opened_again(sample_slide: Pa
     second = opened()
     assert [roi.name for roi in second.document.rois] == ["Tumour"]
     assert second.rois.undoable is None
+    second.document.set_slide(WSI(sample_slide))
+    second.rois.add(np.array(SQUARE) * 2, "Drawn before they were read")
+    second.update()
+    wait(second)
+    assert [roi.name for roi in second.document.rois] == ["Tumour", "Drawn before they were read"]
+    assert second.document.selected_roi == 1
     second.rois.clear()
     second.update()
     second.document.set_slide(WSI(sample_slide))

@@ -64,8 +64,11 @@ def test_geojson_of_every_shape(tmp_path: Path, wrap: Any) -> None:
 
 def test_names_and_classes_of_qupath(tmp_path: Path) -> None:
     named = feature({"type": "Polygon", "coordinates": [SQUARE]}, name="left", classification={"name": "Tumor"})
+    derived = feature({"type": "Polygon", "coordinates": [SQUARE]}, classification={"names": ["Immune", "CD3"]})
     (roi,) = read_rois(written(tmp_path, "one.geojson", named))
-    assert (roi.name, roi.label) == ("left", "Tumor")
+    assert (roi.name, roi.label, roi.title) == ("left", "Tumor", "left · Tumor")
+    (roi,) = read_rois(written(tmp_path, "one.geojson", derived))
+    assert roi.label == "Immune: CD3"
 
 
 def test_points_inside_respect_holes_and_concave_outlines() -> None:
