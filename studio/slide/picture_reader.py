@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import logging
-import struct
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import SlideError
 from studio.slide.mpp import find_mpp
+from studio.slide.rgb import check_size, to_rgb, too_large
+from studio.slide.tiff_picture import read_tiff
 
 log = logging.getLogger(__name__)
 
-MAX_PICTURE_PX = 400_000_000
-"""Beyond this a picture needs a pyramid: 1.2 GB as RGB."""
-
 _COARSEST_PX = 512
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_UNITS = {1: "none", 2: "inch", 3: "centimeter"}
 
 
 class PictureReader:
@@ -33,7 +29,7 @@ class PictureReader:
         with path.open("rb") as file:
             is_tiff = file.read(4) in _TIFF_MAGIC
         try:
-            pixels, properties = _read_tiff(path) if is_tiff else _read_picture(path)
+            pixels, properties = read_tiff(path) if is_tiff else _read_picture(path)
         except (OSError, ValueError, KeyError, IndexError, RuntimeError, SyntaxError, MemoryError) as error:
             raise SlideError(_complaint(path, is_tiff, error)) from error
         self.vendor = "tiff" if is_tiff else properties.get("picture.format", "picture").lower()
@@ -95,9 +91,9 @@ def _read_picture(path: Path) -> tuple[NDArray[np.uint8], dict[str, str]]:
         try:
             image = Image.open(path)
         except Image.DecompressionBombError as error:
-            raise ValueError(_too_large(path.name)) from error
+            raise too_large(path) from error
         with image:
-            _check_size(path, image.width, image.height)
+            check_size(path, image.width, image.height)
             properties = {"picture.format": str(image.format), "picture.mode": image.mode}
             dpi = image.info.get("dpi")
             if dpi:
@@ -105,104 +101,11 @@ def _read_picture(path: Path) -> tuple[NDArray[np.uint8], dict[str, str]]:
                 properties["tiff.ResolutionUnit"] = "inch"
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I") or upright.mode == "F":
-                return _to_rgb(np.asarray(upright)), properties
-            return _to_rgb(np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))), properties
-
-
-def _read_tiff(path: Path) -> tuple[NDArray[np.uint8], dict[str, str]]:
-    import tifffile
-
-    try:
-        check_tiff_chain(path)
-        with tifffile.TiffFile(path) as tiff:
-            page = tiff.pages.first
-            if max((o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)), default=0) > (
-                path.stat().st_size
-            ):
-                raise ValueError("its pixels end beyond the end of the file")
-            series = tiff.series[0]
-            properties = _tiff_properties(page, tiff)
-            sizes = dict(zip(series.axes, series.shape, strict=True))
-            _check_size(path, sizes.get("X", page.imagewidth), sizes.get("Y", page.imagelength))
-            return _to_rgb(_planes_last(series.asarray(), series.axes)), properties
-    except tifffile.TiffFileError as error:
-        raise ValueError(str(error)) from error
-
-
-def check_tiff_chain(path: Path) -> None:
-    """Raise ValueError where a TIFF's list of images leads beyond the file's end: the mark of one cut short.
-
-    A scanner's slide that lost its end would otherwise pass for a plain picture of its first image.
-    """
-    length = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(16)
-        order = "<" if head[:2] == b"II" else ">"
-        is_big = head[2:4] in (b"+\0", b"\0+")
-        # Entry count and next offset are 2 and 4 bytes in a TIFF, 8 and 8 in a BigTIFF; an entry has 12 or 20.
-        count_format, offset_format, entry = ("Q", "Q", 20) if is_big else ("H", "I", 12)
-        count_bytes, offset_bytes = struct.calcsize(count_format), struct.calcsize(offset_format)
-        start = 8 if is_big else 4
-        offset: int = struct.unpack_from(order + offset_format, head, start)[0] if len(head) >= start + 8 else length
-        seen: set[int] = set()
-        while offset and offset not in seen:
-            seen.add(offset)
-            file.seek(offset)
-            raw = file.read(count_bytes)
-            entries = struct.unpack(order + count_format, raw)[0] if len(raw) == count_bytes else 0
-            file.seek(offset + count_bytes + entries * entry)
-            raw = file.read(offset_bytes)
-            if not entries or len(raw) < offset_bytes:
-                raise ValueError("its list of images leads beyond the end of the file")
-            offset = struct.unpack(order + offset_format, raw)[0]
-
-
-def _tiff_properties(page: Any, tiff: Any) -> dict[str, str]:
-    properties = {"picture.format": "TIFF"}
-    if tiff.ome_metadata:
-        properties["tiff.ImageDescription"] = str(tiff.ome_metadata)
-    elif page.description:
-        properties["tiff.ImageDescription"] = str(page.description)
-    for name in ("XResolution", "YResolution"):
-        value = page.tags.valueof(name)
-        if isinstance(value, tuple) and len(value) == 2 and value[1]:
-            properties[f"tiff.{name}"] = str(value[0] / value[1])
-    properties["tiff.ResolutionUnit"] = _UNITS.get(int(page.tags.valueof("ResolutionUnit", 2)), "none")
-    return properties
-
-
-def _planes_last(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
-    """(Y, X) or (Y, X, colours) of the first plane of whatever else there is."""
-    kept = [n for n, axis in enumerate(axes) if axis in "YXSC"]
-    first = tuple(slice(None) if n in kept else 0 for n in range(len(axes)))
-    pixels, axes = pixels[first], "".join(axes[n] for n in kept)
-    if axes.count("C") and axes.count("S"):
-        pixels, axes = np.take(pixels, 0, axis=axes.index("C")), axes.replace("C", "")
-    order = sorted(range(len(axes)), key=lambda n: "YXCS".index(axes[n]))
-    return np.transpose(pixels, order)
-
-
-def _to_rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """RGB uint8 from gray, RGB or RGBA of any depth; deep pictures are stretched to their own range."""
-    if pixels.ndim not in (2, 3) or 0 in pixels.shape:
-        raise ValueError(f"pixels of shape {pixels.shape} are no picture")
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    if pixels.dtype == np.bool_:
-        pixels = pixels.astype(np.uint8) * 255
-    if pixels.dtype != np.uint8:
-        low, high = np.percentile(pixels[::4, ::4].astype(np.float64), (0.1, 99.9))
-        span = (high - low) or 1.0
-        pixels = np.clip((pixels.astype(np.float32) - low) / span * 255 + 0.5, 0, 255).astype(np.uint8)
-    colours = pixels.shape[2]
-    if colours == 1:
-        return np.repeat(pixels, 3, axis=2)
-    if colours == 2:
-        return np.concatenate([pixels, np.zeros_like(pixels[..., :1])], axis=2)
-    if colours == 4:
-        alpha = pixels[..., 3:].astype(np.uint16)
-        return ((pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
-    return np.ascontiguousarray(pixels[..., :3])
+                return to_rgb(np.asarray(upright)), properties
+            if not upright.has_transparency_data:
+                return np.asarray(upright.convert("RGB")), properties
+            rgba = np.asarray(upright.convert("RGBA"))
+            return to_rgb(rgba[..., :3], alpha=rgba[..., 3]), properties
 
 
 def _pyramid(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
@@ -222,15 +125,3 @@ def _half(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     total += pixels[1::2, 0::2]
     total += pixels[1::2, 1::2]
     return ((total + 2) >> 2).astype(np.uint8)
-
-
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > MAX_PICTURE_PX:
-        raise ValueError(_too_large(path.name))
-
-
-def _too_large(name: str) -> str:
-    return (
-        f"{name} has more than {MAX_PICTURE_PX // 1_000_000} million pixels and no pyramid. "
-        "Convert it to a pyramidal TIFF (vips tiffsave --tile --pyramid)"
-    )

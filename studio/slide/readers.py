@@ -47,10 +47,12 @@ class Reader(Protocol):
 def open_reader(path: Path) -> Reader:
     """The reader for a file, chosen by its content. Raises SlideError, which says what to do."""
     check_file(path)
-    from studio.slide import openslide_reader, picture_reader
+    from studio.slide import openslide_reader, picture_reader, tiff_picture
 
     vendor = openslide_reader.detect(path)
-    if vendor is not None:
+    if vendor == "generic-tiff" and tiff_picture.is_beyond_openslide(path):
+        log.info("%s: read as a picture, all of its bits and channels", path.name)
+    elif vendor is not None:
         try:
             return openslide_reader.OpenSlideReader(path, vendor)
         except SlideError as error:
