@@ -28,6 +28,10 @@ class SlideError(StudioError):
     """A file that can't be opened or read as a slide."""
 
 
+class SlideLostError(SlideError):
+    """An open slide whose file is gone, can't be read any more, or was replaced by another."""
+
+
 class MissingMppError(SlideError):
     """The slide doesn't say how many micrometres one pixel measures, and nobody else did."""
 

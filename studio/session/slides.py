@@ -45,6 +45,20 @@ class SlideSession(JobHost):
     _shown_request: int = 0
     """Which of them the slide opened last was asked for by: what takes longer to look into comes too late."""
 
+    _problems_told: tuple[int, int] = (-1, 0)
+    """Version of the slide, and how many of its problems were said."""
+
+    def update(self) -> bool:
+        """As in the base; says what of the open slide can't be read."""
+        changed = super().update()
+        slide, version = self.document.slide, self.document.slide_version
+        told = self._problems_told[1] if self._problems_told[0] == version else 0
+        problems = slide.problems if slide is not None else ()
+        self._problems_told = (version, len(problems))
+        for problem in problems[told:]:
+            self.notify("error", problem)
+        return changed or len(problems) > told
+
     @property
     def loading(self) -> bool:
         """Whether a slide or a result file is being opened."""

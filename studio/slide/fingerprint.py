@@ -16,12 +16,18 @@ def fingerprint(path: Path, sizes: tuple[tuple[int, int], ...], properties: Mapp
     digest = hashlib.sha256(repr(sizes).encode())
     digest.update(properties.get("openslide.quickhash-1", "").encode())
     try:
-        length = path.stat().st_size
-        digest.update(str(length).encode())
-        with path.open("rb") as file:
-            for part in (0, length // 2, max(0, length - _PART_BYTES)):
-                file.seek(part)
-                digest.update(file.read(_PART_BYTES))
+        digest.update(sampled(path))
     except OSError as error:
         raise SlideError(f"{path} can't be read now ({error.strerror or error}). Is its drive connected?") from error
     return digest.hexdigest()[:32]
+
+
+def sampled(path: Path) -> bytes:
+    """A file's length, and what lies at its beginning, middle and end. Raises OSError."""
+    length = path.stat().st_size
+    parts = [str(length).encode()]
+    with path.open("rb") as file:
+        for start in (0, length // 2, max(0, length - _PART_BYTES)):
+            file.seek(start)
+            parts.append(file.read(_PART_BYTES))
+    return b"".join(parts)

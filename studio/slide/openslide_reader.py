@@ -16,6 +16,7 @@ from studio.slide.fasttiles import VENDORS as FAST_VENDORS
 from studio.slide.fasttiles import FastTiles
 from studio.slide.inuse import InUse
 from studio.slide.mpp import find_mpp
+from studio.slide.unchanged import Unchanged
 
 
 def detect(path: Path) -> str | None:
@@ -48,6 +49,7 @@ class OpenSlideReader:
         self._lock = threading.Lock()
         self._closed = False
         self._bad: set[tuple[int, int, int]] = set()
+        self._file = Unchanged(path)
         self._handle: _Handle | None = _Handle(path)
         slide = self._handle.slide
         self.properties: Mapping[str, str] = MappingProxyType(dict(slide.properties))
@@ -72,6 +74,7 @@ class OpenSlideReader:
         # OpenSlide takes level-0 coordinates and divides them by its own mean downsample.
         mean = self._downsamples[level]
         where = (round(x_level * mean), round(y_level * mean))
+        self._file.check()
         if place not in self._bad:
             handle = self._enter()
             try:
@@ -85,13 +88,13 @@ class OpenSlideReader:
     def associated_images(self) -> dict[str, NDArray[np.uint8]]:
         """Label, macro, thumbnail; those that can't be decoded are left out."""
         found: dict[str, NDArray[np.uint8]] = {}
-        handle = _Handle(self._path)
+        handle = self._opened_again()
         for name in list(handle.slide.associated_images):
             try:
                 found[name] = _rgb_on_white(handle.slide.associated_images[name])
             except _openslide_error():
                 handle.retire()
-                handle = _Handle(self._path)
+                handle = self._opened_again()
         handle.retire()
         return found
 
@@ -111,10 +114,14 @@ class OpenSlideReader:
                 if self._closed:
                     raise SlideError(f"{self._path.name} was closed while it was being read. Open it again.")
                 if self._handle is None:
-                    self._handle = _Handle(self._path)
+                    self._handle = self._opened_again()
                 if self._handle.enter():
                     return self._handle
                 self._handle = None
+
+    def _opened_again(self) -> _Handle:
+        self._file.check(deep=True)
+        return _Handle(self._path)
 
     def _drop(self, handle: _Handle) -> None:
         with self._lock:
@@ -128,7 +135,7 @@ class OpenSlideReader:
         level, x, y = place
         if self._closed:
             raise SlideError(f"{self._path.name} was closed while it was being read. Open it again.")
-        handle = _Handle(self._path)
+        handle = self._opened_again()
         try:
             rgb = _rgb_on_white(handle.slide.read_region(where, level, size))
         except _openslide_error() as error:

@@ -41,6 +41,7 @@ class Pixels:
         )
         self._lock = threading.Lock()
         self._thumbnails: dict[int, NDArray[np.uint8]] = {}
+        self._problems: dict[type[SlideError], str] = {}
 
     def limit_cache(self, budget_bytes: int) -> None:
         """Keep no more decoded tiles than this from now on, for who has to keep a budget; never more than before.
@@ -119,7 +120,21 @@ class Pixels:
         >>> slide.view_tile(0, 4, 5).shape
         (407, 172, 3)
         """
-        return self._tile(level, col, row, moved=True)
+        try:
+            return self._tile(level, col, row, moved=True)
+        except SlideError as error:
+            if not self._closed:
+                self._problems.setdefault(type(error), str(error))
+            raise
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why tiles could not be shown: of each kind the first.
+
+        >>> slide.problems
+        ()
+        """
+        return tuple(self._problems.values())
 
     def _tile(self, level: int, col: int, row: int, *, moved: bool) -> NDArray[np.uint8]:
         self._check_open()

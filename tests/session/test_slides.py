@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.errors import SlideError
+
 
 @pytest.fixture
 def no_mpp(tmp_path: Path) -> Path:
@@ -82,6 +84,20 @@ def test_a_file_that_is_gone_is_said_and_forgotten(bench: Any, tmp_path: Path) -
     bench.session.open_path(gone)
     assert bench.said("error", "gone.svs", "exist")
     assert bench.session.settings.recent == []
+
+
+def test_what_of_a_slide_cant_be_read_is_said_once(bench: Any, sample_slide: Path, tmp_path: Path) -> None:
+    session, path = bench.session, tmp_path / "away.svs"
+    for _ in range(2):
+        bench.open(Path(shutil.copy(sample_slide, path)))
+        path.unlink()
+        for row in range(2):
+            with pytest.raises(SlideError):
+                session.document.slide.view_tile(0, 0, row)
+            session.update()
+        assert [toast.text for toast in session.toasts if "away.svs is gone" in toast.text] != []
+        assert len(session.toasts) == 1
+        session.toasts.clear()
 
 
 def test_a_slide_without_mpp_asks_and_then_works(bench: Any, no_mpp: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studio.errors import SlideError
-from studio.slide import open_slide
+from studio.errors import SlideError, SlideLostError
+from studio.slide import open_slide, unchanged
 from tests.make_slides import tissue_like, write_slide
 
 
@@ -103,6 +104,45 @@ def test_a_bad_tile_spoils_no_read_in_another_thread(slide_path: Path) -> None:
             slide._tiles.clear()
             run_threads(work, 6)
     assert problems == []
+
+
+@pytest.mark.parametrize("what", ["gone", "replaced", "overwritten", "cut"])
+def test_an_open_slide_whose_file_is_no_longer_there(slide_path: Path, what: str) -> None:
+    """OpenSlide would go on with whatever file has that name."""
+    other = write_slide(slide_path.parent / "other.tif", tissue_like(1600, 2100, 1), compression="jpeg")
+    with open_slide(slide_path) as slide:
+        slide.view_tile(0, 0, 0)
+        assert slide.problems == ()
+        if what == "gone":
+            slide_path.unlink()
+        elif what == "replaced":
+            other.replace(slide_path)
+        else:
+            content = other.read_bytes() if what == "overwritten" else slide_path.read_bytes()[:5000]
+            slide_path.write_bytes(content)
+        says = r"made\.tif (is gone|was changed or replaced).* Open it again"
+        for read in (lambda: slide.view_tile(0, 1, 0), lambda: slide.view_tile(0, 2, 0), slide.associated_images):
+            with pytest.raises(SlideLostError, match=says):
+                read()
+        # Said once, not for each tile.
+        assert len(slide.problems) == 1
+
+
+def test_a_file_that_was_only_touched_is_the_same(slide_path: Path) -> None:
+    with open_slide(slide_path) as slide:
+        os.utime(slide_path, (1e9, 1e9))
+        assert slide.view_tile(0, 1, 0).std() > 5
+
+
+def test_an_open_slide_that_can_no_longer_be_opened(slide_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    damage_tile(slide_path, 0)
+    with open_slide(slide_path) as slide:
+        monkeypatch.setattr(unchanged, "sampled", refuse)
+        with pytest.raises(SlideLostError, match=r"can't be read any more \(Permission denied\)"):
+            slide.view_tile(0, 0, 0)
 
 
 def test_threads_get_the_pixels_one_thread_gets(shared_data: Path) -> None:
