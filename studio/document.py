@@ -274,6 +274,11 @@ class Document:
         self.set_overlay(None)
         return taken
 
+    def side_at(self, x: float, y: float) -> str:
+        """Whose cells are seen at a point of the slide: those of `a`, of `b`, or nobody's (empty)."""
+        across, _ = self.view.viewport_from_slide(x, y)
+        return self.comparison.sides[across >= self.comparison.split * self.view.viewport[0]]
+
     def keep(self, overlay: Overlay | None) -> None:
         """Have other cells as A of the comparison, or none."""
         before, self.comparison.kept = self.comparison.kept, overlay

@@ -48,7 +48,8 @@ class Compare:
         self._job: Job | None = None
         self._kept_at = -1
         self._asked: tuple[int, Any] = (-1, None)
-        self._stepped_to = 0
+        self._marked = (0, 0)
+        """Cell of A, and the cell of B that was selected while it was marked."""
 
     @property
     def busy(self) -> bool:
@@ -141,7 +142,7 @@ class Compare:
         if comparison.view == "b":
             self.look("differences")
         comparison.selected_a, self._document.selected_cell = cell.cell_a, cell.cell_b
-        self._stepped_to = cell.cell_b
+        self._marked = cell.cell_a, cell.cell_b
         fly_to(self._document.view, cell.x, cell.y, cell.diam_slide)
 
     def unmark(self) -> bool:
@@ -179,9 +180,11 @@ class Compare:
         if self.due_s <= 0:
             comparison.blink_a, self._turned_s, changed = not comparison.blink_a, self._clock(), True
         key = (document.overlay_version, comparison.kept)
-        if comparison.selected_a and document.selected_cell != self._stepped_to:
+        marked = comparison.selected_a, document.selected_cell
+        if marked[0] == self._marked[0] and marked[1] != self._marked[1]:
             # Somebody has selected another cell, or none.
             changed |= self.unmark()
+        self._marked = comparison.selected_a, document.selected_cell
         stoppable = self._job is not None and self.busy and not self._job.cancel_asked
         if self._asked != key and (self.agreement is not None or stoppable):
             self._forget()

@@ -1,4 +1,4 @@
-"""The cell under the pointer, and the one that was clicked."""
+"""The cell under the pointer, and the one that was clicked; of two segmentations, of the one that is seen there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ DWELL_S = 0.12
 class Selection:
     """Held by the session as `session.selection`; main thread only. What it shows is looked up on a thread.
 
-    `document.selected_cell` says which cell is selected, whoever selected it.
+    `document.selected_cell` says which cell is selected, whoever selected it; a cell of A that was clicked is
+    `document.comparison.selected_a`.
     """
 
     def __init__(self, document: Document, run: Callable[..., Job]) -> None:
@@ -43,15 +44,16 @@ class Selection:
         self.selected: CellFacts | None = None
         """What is known of the selected cell, once it is."""
         self._rested_s = 0.0
-        self._asked_hover: Point | None = None
-        self._click: Point | None = None
+        self._asked_hover: tuple[Point, LabelSource | None] | None = None
+        self._click: tuple[Point, str] | None = None
+        """Where, and on which side of a comparison."""
         self._version = -1
         self._shown: tuple[int, str, SegmentParams | None] | None = None
         """Version of the slide, and origin and parameters of the cells that were shown."""
         self._stale = False
         """Whether a run's next block may tell more of the selected cell."""
         self._source: LabelSource | None = None
-        self._table: CellTable | None = None
+        self._tables: dict[LabelSource, CellTable | None] = {}
         self._job: Job | None = None
 
     def point_at(self, position_slide: Point | None) -> None:
@@ -62,8 +64,7 @@ class Selection:
 
     def click(self, position_slide: Point) -> None:
         """Select the cell at a point; where there is none, nothing stays selected."""
-        if self._document.overlay is not None:
-            self._click = position_slide
+        self._click = position_slide, self._document.side_at(*position_slide)
 
     def clear(self) -> bool:
         """Select nothing. Whether anything was selected."""
@@ -74,11 +75,14 @@ class Selection:
     @property
     def due_s(self) -> float:
         """Seconds until there is something to look up; infinite if there isn't."""
-        if self._document.overlay is None or self._busy:
+        if self._busy:
             return math.inf
         if self._click is not None or self._needs_facts:
             return 0.0
-        if self.hover_slide is None or self.hover_slide == self._asked_hover:
+        if self.hover_slide is None:
+            return math.inf
+        source = self._source_at(self.hover_slide)
+        if self._asked_hover == (self.hover_slide, source) or (source is None and self.hovered is None):
             return math.inf
         return max(0.0, self._rested_s - time.monotonic())
 
@@ -90,18 +94,17 @@ class Selection:
             changed = self._take_in()
         if self.selected is not None and self.selected.label != document.selected_cell:
             self.selected, changed = None, True
-        if document.overlay is None or self._busy:
+        if self._busy:
             return changed
-        source = document.overlay.source
         if self._click is not None:
-            point, self._click = self._click, None
-            self._start(source, point, None, self._select)
-        elif self._needs_facts:
+            (point, side), self._click = self._click, None
+            changed |= self._start(self._source_of(side), point, None, lambda found: self._select(side, found))
+        elif self._needs_facts and document.overlay is not None:
             self._stale = False
-            self._start(source, None, document.selected_cell, self._describe)
+            self._start(document.overlay.source, None, document.selected_cell, self._describe)
         elif self.hover_slide is not None and self.due_s <= 0:
-            point = self._asked_hover = self.hover_slide
-            self._start(source, point, None, lambda found: self._show_hovered(point, found))
+            asked = self._asked_hover = self.hover_slide, self._source_at(self.hover_slide)
+            changed |= self._start(asked[1], asked[0], None, lambda found: self._show_hovered(asked, found))
         return changed
 
     def _take_in(self) -> bool:
@@ -112,7 +115,8 @@ class Selection:
         growing = same and overlay is not None and overlay.origin == LIVE
         before = self._shown
         self._shown = None if overlay is None else (document.slide_version, overlay.origin, overlay.params)
-        self._version, self._source, self._table = document.overlay_version, source, None
+        self._version, self._source = document.overlay_version, source
+        self._tables.clear()
         self._asked_hover = None
         if growing:
             # Labels stay; a cell at the edge of a block may have got its other part.
@@ -126,7 +130,7 @@ class Selection:
         was_live = before is not None and before[:2] == (document.slide_version, LIVE)
         if was_live and overlay is not None and overlay.origin == RUN and self.selected is not None:
             # The result has the same cells under other numbers.
-            self._click = self.selected.center
+            self._click = (self.selected.center, "b") if self.selected.center is not None else None
         elif same:
             # Cells that were found anew have other numbers.
             document.selected_cell = 0
@@ -140,14 +144,29 @@ class Selection:
 
     @property
     def _needs_facts(self) -> bool:
-        return self._document.selected_cell != 0 and (self.selected is None or self._stale)
+        document = self._document
+        return document.overlay is not None and document.selected_cell != 0 and (self.selected is None or self._stale)
+
+    def _source_of(self, side: str) -> LabelSource | None:
+        document = self._document
+        overlay = {"a": document.comparison.kept, "b": document.overlay}.get(side)
+        return overlay.source if overlay is not None else None
+
+    def _source_at(self, point: Point) -> LabelSource | None:
+        return self._source_of(self._document.side_at(*point))
 
     def _start(
-        self, source: LabelSource, point: Point | None, label: int | None, apply: Callable[[Lookup], None]
-    ) -> None:
-        if self._table is None:
-            self._table = table_of_source(source)
-        table = self._table
+        self, source: LabelSource | None, point: Point | None, label: int | None, apply: Callable[[Lookup], None]
+    ) -> bool:
+        """Look a cell up, by its place or its label; whether it was found out at once, as nothing is shown there."""
+        if source is None:
+            apply((0, None))
+            return True
+        if source not in self._tables:
+            shown = self._source_of("a"), self._source_of("b")
+            self._tables = {each: table for each, table in self._tables.items() if each in shown}
+            self._tables[source] = table_of_source(source)
+        table = self._tables[source]
         near = point or (self.selected.center if self.selected is not None else None)
 
         def work(_progress: object) -> Lookup:
@@ -172,13 +191,19 @@ class Selection:
                 self.clear()
 
         self._job = self._run("Cell", work, done, failed=failed)
+        return False
 
-    def _show_hovered(self, point: Point, found: Lookup) -> None:
-        if point == self.hover_slide:
+    def _show_hovered(self, asked: tuple[Point, LabelSource | None], found: Lookup) -> None:
+        if asked == self._asked_hover:
             self.hovered = found[1]
 
-    def _select(self, found: Lookup) -> None:
-        self._document.selected_cell, self.selected = found if found[1] is not None else (0, None)
+    def _select(self, side: str, found: Lookup) -> None:
+        label, facts = found if found[1] is not None else (0, None)
+        document = self._document
+        if side == "a":
+            document.comparison.selected_a, document.selected_cell, self.selected = label, 0, None
+        else:
+            document.comparison.selected_a, document.selected_cell, self.selected = 0, label, facts
 
     def _describe(self, found: Lookup) -> None:
         if found[0] != self._document.selected_cell:

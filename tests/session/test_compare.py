@@ -17,8 +17,9 @@ from studio.cellseg.memory import ArraySource
 from studio.cellseg.result import Segmentation
 from studio.cellseg.source import MaskGeometry
 from studio.core.jobs import Progress
-from studio.document import Overlay
+from studio.document import CompareView, Overlay
 from studio.errors import ResultFileError
+from studio.session import selection as selection_module
 from studio.session.compare import Compare
 from tests.session.conftest import Bench, labels_with
 
@@ -80,6 +81,47 @@ def test_stepping_goes_to_the_largest_difference_first_and_round(two: Bench) -> 
     document.selected_cell = 1
     assert compare.follow()
     assert document.comparison.selected_a == 0
+
+
+@pytest.mark.parametrize(
+    ("view", "third", "fourth"), [("swipe", "a", ""), ("a", "a", "a"), ("bare", "", ""), ("b", "", "")]
+)
+def test_what_is_pointed_at_and_clicked_is_what_is_seen_there(
+    two: Bench, monkeypatch: pytest.MonkeyPatch, view: CompareView, third: str, fourth: str
+) -> None:
+    """Cells 3 and 4, which B lacks, lie left and right of the divider, as do cells 1 and 6, which both have."""
+    monkeypatch.setattr(selection_module, "DWELL_S", 0.0)
+    selection, document = two.session.selection, two.session.document
+    comparison = document.comparison
+    document.view.viewport, document.view.center_x, document.view.scale = (200, 100), 60.0, 1.0
+    two.session.compare.look(view)
+
+    def all_known() -> bool:
+        return selection._click is None and math.isinf(selection.due_s) and two.session.idle
+
+    for cell, side in ((3, third), (4, fourth)):
+        at = (10.0 + 2 * (8 * cell - 4), 28.0)
+        selection.point_at(at)
+        selection.click(at)
+        two.wait(all_known)
+        assert (selection.hovered is not None) == bool(side)
+        assert (comparison.selected_a, document.selected_cell) == (cell if side else 0, 0)
+    for cell, side in ((1, comparison.sides[0]), (6, comparison.sides[1])):
+        selection.click((10.0 + 2 * (8 * cell - 4), 28.0))
+        two.wait(all_known)
+        marked = (cell if side == "a" else 0, cell if side == "b" else 0)
+        assert (comparison.selected_a, document.selected_cell) == marked
+
+
+def test_the_card_of_a_pointer_at_rest_changes_as_both_blink(two: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection_module, "DWELL_S", 0.0)
+    selection, comparison = two.session.selection, two.session.document.comparison
+    comparison.view, comparison.blink_a = "blink", True
+    monkeypatch.setattr(two.session.compare, "_clock", lambda: 0.0)
+    selection.point_at((50.0, 28.0))
+    two.wait(lambda: selection.hovered is not None)
+    comparison.blink_a = False
+    two.wait(lambda: selection.hovered is None)
 
 
 def test_other_cells_are_compared_anew_and_the_same_are_not(two: Bench) -> None:
