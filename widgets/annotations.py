@@ -43,7 +43,7 @@ class AnnotationsPanel(Panel):
 
     def __init__(self) -> None:
         self._name = ""
-        self._edited = -1
+        self._edited: int | None = None
         self._renamed: int | None = None
         self._just = False
 
@@ -82,9 +82,16 @@ class AnnotationsPanel(Panel):
             is_selected = index == document.selected_roi
             if ui.row(f"{label} #{index + 1}", shown=label, detail=area, selected=is_selected, tooltip=tip):
                 rois.select(None if is_selected else index)
+            if is_selected:
+                # Chosen on the slide: its line may be out of sight.
+                if index != self._edited:
+                    ui.show_last()
+                self._selected(ctx, index)
         if len(document.rois) > LISTED_MAX:
             ui.text(f"… and {len(document.rois) - LISTED_MAX:,} more.", dim=True)
-        if document.selected_roi is not None:
+        if document.selected_roi is None:
+            self._edited = None
+        elif document.selected_roi >= LISTED_MAX:
             self._selected(ctx, document.selected_roi)
         with ui.grid(3):
             what = rois.undoable
@@ -99,7 +106,8 @@ class AnnotationsPanel(Panel):
     def _selected(self, ctx: Context, index: int) -> None:
         ui, rois, roi = ctx.ui, ctx.actions.rois, ctx.document.rois[index]
         # A click on another region ends the typing for the one before.
-        typed_for, self._edited = self._edited, index
+        typed_for = index if self._edited is None else self._edited
+        self._edited = index
         with ui.labels(64):
             name, left = ui.text_field("Name", roi.name, labelled=True, tooltip=TIPS["Name"])
             if left:

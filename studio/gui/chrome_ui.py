@@ -149,7 +149,7 @@ class ChromeUi:
         look: dict[int, float | tuple[float, float]] = {
             imgui.STYLE_WINDOW_PADDING: (state.px(8), state.px(8)),
             # In a low window lines stand closer, so that a long menu doesn't cover the bar.
-            imgui.STYLE_ITEM_SPACING: (state.px(14), state.px(9 if state.size[1] >= state.px(LOW) else 6)),
+            imgui.STYLE_ITEM_SPACING: (state.px(14), state.px(9 if state.size[1] >= state.px(LOW) else 4)),
             # To the binding a menu in a menu is a child window.
             imgui.STYLE_CHILD_ROUNDING: state.px(7),
             imgui.STYLE_CHILD_BORDERSIZE: 1.0,

@@ -154,6 +154,12 @@ class Ui(Charts, Tables, Pictures, Buttons, Sliders, Menus):
         """Some air."""
         imgui.dummy(1, self._state.px(height))
 
+    def show_last(self) -> None:
+        """Scroll the control drawn last into sight."""
+        if not imgui.is_item_visible():
+            imgui.set_scroll_here_y(0.5)
+            self._state.settle = max(1, self._state.settle)
+
     @contextmanager
     def at_least(self, height: float) -> Iterator[None]:
         """Keep so much room for what is drawn inside, however little that is: what follows stays where it is."""

@@ -162,6 +162,24 @@ def test_any_size_of_window(stands: Any, sample_slide: Path, size: tuple[int, in
         assert 0 <= control.middle[1] <= size[1]
 
 
+def test_a_region_chosen_on_the_slide_is_found_in_a_long_list(stands: Any, sample_slide: Path) -> None:
+    stand = stands()
+    stand.open_slide(sample_slide)
+    for number in range(60):
+        stand.session.rois.add([(number, 0), (number + 90, 0), (number, 90)])
+    stand.session.rois.select(None)
+    stand.host.open("annotations")
+    stand.p.settle()
+    for index in (40, 3):
+        assert stand.p.find(f"Region {index + 1} #{index + 1}") is None or index == 3
+        stand.session.rois.select(index)
+        stand.p.settle()
+        row, name = stand.p.control(f"Region {index + 1} #{index + 1}"), stand.p.control("Name")
+        assert row.rect[1] < name.rect[1] < row.rect[1] + 40
+    stand.p.type_into("Name", "Tumour")
+    assert stand.session.document.rois[3].name == "Tumour"
+
+
 def test_no_two_controls_of_a_panel_share_a_name(stands: Any, sample_slide: Path) -> None:
     stand = stands(extensions={"cellseg": True})
     stand.open_slide(sample_slide)
@@ -229,6 +247,19 @@ def test_large_letters_in_a_low_window_leave_shortcuts_whole(stands: Any, sample
     stand.chrome.toggle_help()
     stand.p.settle()
     assert cut == []
+
+
+def test_no_menu_covers_the_bar_in_a_low_window(stands: Any, sample_slide: Path) -> None:
+    stand = stands(**LOW)
+    stand.open_slide(sample_slide)
+    bar = stand.area[1]
+    for name in ("File", "View", "Cells", "Tools", "Help"):
+        stand.p.click(name, "menu")
+        lines = [c.rect for c in stand.p.gui.controls if c.kind == "item"]
+        assert lines
+        assert min(top for _, top, _, _ in lines) >= bar
+        assert max(top + height for _, top, _, height in lines) <= 700
+        stand.p.key("Esc")
 
 
 @pytest.mark.parametrize("tool", HINTS)

@@ -165,6 +165,8 @@ class FakeUi:
 
     def same_line(self, gap=8) -> None: ...
 
+    def show_last(self) -> None: ...
+
     @contextmanager
     def at_least(self, height) -> Iterator[None]:
         yield
