@@ -83,10 +83,11 @@ class AnnotationsPanel(Panel):
             if ui.row(f"{label} #{index + 1}", shown=label, detail=area, selected=is_selected, tooltip=tip):
                 rois.select(None if is_selected else index)
             if is_selected:
-                # Chosen on the slide: its line may be out of sight.
-                if index != self._edited:
-                    ui.show_last()
+                chosen_now = index != self._edited
                 self._selected(ctx, index)
+                if chosen_now:
+                    # Chosen on the slide, or at the panel's end: what it is called may be out of sight.
+                    ui.show_last()
         if len(document.rois) > LISTED_MAX:
             ui.text(f"… and {len(document.rois) - LISTED_MAX:,} more.", dim=True)
         if document.selected_roi is None:
