@@ -1,8 +1,9 @@
 #version 330 core
 // What the network says of each pixel. Variants: FLOW is the field that cells are formed from: hue is its direction,
-// brightness its strength; PROBABILITY is that of being cell at all, in colours of a map.
+// brightness its strength, and what flows in all directions is gray; PROBABILITY is that of being cell at all, in
+// colours of a map.
 
-uniform sampler2DArray u_flow;  // r: dY, g: dX (128 is 0, 127 is 1), b: cell probability
+uniform sampler2DArray u_flow;  // r: dY, g: dX (128 is 0, 127 is 1), b: cell probability, a: strength
 uniform sampler2D u_map;        // colours for 0 to 1, one row
 uniform float u_alpha;          // opacity of the overlay
 uniform float u_black;          // 1 where what lies behind is black, 0 where it is the slide or another layer
@@ -21,14 +22,16 @@ void main() {
     colour = vec4(hue * mix(strength, 1.0, u_black), mix(strength, 1.0, u_black)) * u_alpha;
 #else
     vec2 flow = (texel.rg * 255.0 - 128.0) / 127.0;
-    float strength = length(flow);
-    vec2 direction = flow / max(strength, 1e-4);
+    float along = length(flow);
+    vec2 direction = flow / max(along, 1e-4);
     // The HSV wheel without an arc tangent. Red is up, green lower right, blue lower left: Cellpose's own order.
     vec3 hue = clamp(0.5 - vec3(
         direction.x,
         -0.5 * direction.x - 0.8660254 * direction.y,
         -0.5 * direction.x + 0.8660254 * direction.y), 0.0, 1.0);
-    strength = min(strength, 1.0);
-    colour = vec4(hue * strength * u_alpha, mix(strength, 1.0, u_black) * u_alpha);
+    along = min(along, 1.0);
+    float strength = max(along, texel.a);
+    vec3 mean = hue * along + 0.5 * (strength - along);
+    colour = vec4(mean * u_alpha, mix(strength, 1.0, u_black) * u_alpha);
 #endif
 }

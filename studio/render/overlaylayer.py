@@ -20,6 +20,7 @@ from studio.render.labeltiles import (
     dense_level,
     level_count,
     overlay_grids,
+    read_dense_flow_tile,
     read_dense_tile,
     read_flow_tile,
     read_label_tile,
@@ -51,9 +52,17 @@ _ID_MASK = (1 << ID_BITS) - 1
 class OverlayTiles(TileLayer):
     """Tiles of labels or flow, of a pyramid of exact halves. Each place in view is drawn once: it is blended."""
 
-    def __init__(self, kind: str, form: Format, budget_bytes: int, spare: NDArray[Any], read_tile: ReadTile) -> None:
+    def __init__(
+        self,
+        kind: str,
+        form: Format,
+        budget_bytes: int,
+        spare: NDArray[Any],
+        read_tile: ReadTile,
+        read_dense: ReadTile,
+    ) -> None:
         super().__init__(kind, TilePool(form, budget_bytes, spare))
-        self._read_tile = read_tile
+        self._read_tile, self._read_dense = read_tile, read_dense
         self._dense_from = _NEVER
 
     def show_source(
@@ -62,18 +71,19 @@ class OverlayTiles(TileLayer):
         stamp: int,
         *,
         same: bool,
+        dense_from: int,
         changed: Sequence[Rect] | None = None,
-        dense_from: int = _NEVER,
     ) -> None:
         """Show cells; `same` if they are those shown now, with more or fewer of them, in `changed` or anywhere.
 
-        Levels from `dense_from` on show how much of each pixel is cell.
+        Levels from `dense_from` on show means: how much of each pixel is cell.
         """
-        grids, read_tile = overlay_grids(source.geometry, level_count(source, dense_from)), self._read_tile
+        grids = overlay_grids(source.geometry, level_count(source, dense_from))
+        read_tile, read_dense = self._read_tile, self._read_dense
 
         def read(key: TileKey, check: Check) -> NDArray[Any] | None:
             check()
-            reader = read_dense_tile if key.level >= dense_from else read_tile
+            reader = read_dense if key.level >= dense_from else read_tile
             return reader(source, grids[key.level], key.level, key.col, key.row)
 
         same = same and grids == self.grids and dense_from == self._dense_from
@@ -133,9 +143,9 @@ class OverlayLayer:
         """`name` tells its tiles from those of another overlay."""
         empty = np.zeros((TILE_PX, TILE_PX), np.uint32)
         still = np.full((TILE_PX, TILE_PX, 4), 128, np.uint8)
-        still[..., 2] = 0
-        self.labels = OverlayTiles(f"{name}labels", R32UI, LABEL_BYTES, empty, read_label_tile)
-        self.flow = OverlayTiles(f"{name}flow", RGBA8, FLOW_BYTES, still, read_flow_tile)
+        still[..., 2:] = 0
+        self.labels = OverlayTiles(f"{name}labels", R32UI, LABEL_BYTES, empty, read_label_tile, read_dense_tile)
+        self.flow = OverlayTiles(f"{name}flow", RGBA8, FLOW_BYTES, still, read_flow_tile, read_dense_flow_tile)
         self.colours = CellColours()
         self._has_flows = False
 
@@ -153,9 +163,10 @@ class OverlayLayer:
         rectangles `changed`, or anywhere (None).
         """
         self._has_flows = source.has_flows
-        self.labels.show_source(source, stamp, same=same, changed=changed, dense_from=dense_level(cell_px))
+        dense_from = dense_level(cell_px)
+        self.labels.show_source(source, stamp, same=same, changed=changed, dense_from=dense_from)
         if self._has_flows:
-            self.flow.show_source(source, stamp, same=same, changed=changed)
+            self.flow.show_source(source, stamp, same=same, changed=changed, dense_from=dense_from)
         else:
             self.flow.hide()
 

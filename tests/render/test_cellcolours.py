@@ -145,6 +145,8 @@ def test_cell_probability_in_colours(staged: Stage, black: bool, gradxy: bool) -
     flows[..., 2] = logit
     flows[..., 0] = 0.6
     flows[:, :650] = 0
+    # Tiles without any flow.
+    flows[:512] = 0
     laid(staged, np.zeros((1400, 1400), np.uint32), flows=flows)
     staged.look(700.13, 600.17, 1.0, mask=True, cellprob=True, gradxy=gradxy, black_bg=black, alpha=0.7)
     seen = nearest(flows.astype(float), (1.0, 1.0), (0.0, 0.0), staged.document.view)

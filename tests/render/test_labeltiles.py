@@ -18,6 +18,7 @@ from studio.render.labeltiles import (
     level_count,
     overlay_grids,
     pack_labels,
+    read_dense_flow_tile,
     read_dense_tile,
     read_flow_tile,
     read_label_tile,
@@ -170,8 +171,25 @@ def test_flow_bytes() -> None:
     assert coded[0, :, 0].tolist() == [128, 255, 1, 192, 255]
     assert coded[0, :, 1].tolist() == [128, 128, 160, 65, 1]
     # Nothing is kept outside the foreground, and that is no probability of a half.
-    assert encode_flow(np.zeros((1, 1, 3), np.float16))[0, 0].tolist() == [128, 128, 0, 255]
+    assert encode_flow(np.zeros((1, 1, 3), np.float16))[0, 0].tolist() == [128, 128, 0, 0]
     assert coded[0, :, 2].tolist() == pytest.approx([0, 255, 0, 186, 255], abs=1)
+    assert coded[0, :, 3].tolist() == [0, 255, 255, 180, 255]
+
+
+def test_dense_flows_are_means() -> None:
+    flows = np.random.default_rng(0).normal(0, 0.4, (300, 290, 3)).astype(np.float16)
+    flows[100:180] = 0
+    source = source_of(np.zeros((300, 290), np.uint32), flows=flows)
+    grid = overlay_grids(source.geometry, 4)[3]
+    tile = read_dense_flow_tile(source, grid, 3, 0, 0)
+    assert tile is not None
+    assert tile.shape == (38, 37, 4)
+    # What lies beyond the mask is none.
+    finer = np.pad(encode_flow(flows[::2, ::2]), ((0, 2), (0, 3), (0, 0)))
+    finer[150:, :, :2], finer[:, 145:, :2] = 128, 128
+    assert np.array_equal(tile, np.floor(finer.reshape(38, 4, 37, 4, 4).mean(axis=(1, 3)) + 0.5))
+    flows[:] = 0
+    assert read_dense_flow_tile(source, grid, 3, 0, 0) is None
 
 
 def test_tiles_without_flow_take_no_memory() -> None:

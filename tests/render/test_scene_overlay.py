@@ -13,6 +13,7 @@ from studio.document import LINE_RGB, OverlayStyle, View
 from studio.errors import ResultFileError
 from studio.render import points as points_module
 from studio.render.cellcolours import FILL_RGB
+from studio.render.colormaps import PROBABILITY_MAP, colormap
 from studio.render.labeltiles import TILE_PX
 from studio.render.pool import TilePool
 from studio.render.quads import QuadBatch, Quads
@@ -88,6 +89,29 @@ def test_from_far_away_cells_are_shown_by_how_much_they_cover(staged: Stage, sty
     assert np.abs(right - under).max() <= 2
     sampled = np.where((labels[::16, ::16] > 0)[6:240, 6:118, None], over, under)
     assert left.std(axis=(0, 1)).max() < 0.5 * sampled.std(axis=(0, 1)).max()
+
+
+@pytest.mark.parametrize("black", [False, True])
+@pytest.mark.parametrize("layer", ["gradxy", "cellprob"])
+def test_from_far_away_flows_are_means(staged: Stage, layer: str, black: bool) -> None:
+    """Not whichever pixels were sampled: gray where flows of one strength go in all directions."""
+    angle = np.random.default_rng(0).uniform(0, 2 * np.pi, (500, 500))
+    flow = np.stack([0.8 * np.sin(angle), 0.8 * np.cos(angle), 2.0 * np.sign(angle - np.pi)], axis=-1)
+    flows = np.tile(flow.astype(np.float16), (8, 8, 1))
+    flows[:, 2000:3000] = 0
+    staged.show(flat_slide(4000, 4000, PAPER, PAPER, PAPER))
+    staged.overlay(source_of(np.zeros((4000, 4000), np.uint32), flows=flows))
+    staged.look(2000, 2000, 16.1, black_bg=black, **{layer: True})
+    picture = staged.sharp().astype(float)
+    x, _ = positions(staged.document.view)
+    bare, busy = picture[20:220, (x > 2100) & (x < 2900)], picture[20:220, (x > 3100) & (x < 3900)]
+    under = 0.0 if black else PAPER
+    share = 0.8 if layer == "gradxy" else 0.5
+    over = 0.5 * 0.8 * 255 if layer == "gradxy" else colormap(PROBABILITY_MAP)[128] * (1.0 if black else share)
+    # The map begins with a trace of blue.
+    assert np.abs(bare - under).max() <= 4
+    assert busy.mean(axis=(0, 1)) == pytest.approx(np.zeros(3) + under * (1 - share) + over, abs=8)
+    assert busy.std(axis=(0, 1)).max() < 40
 
 
 def border_distance(source: ArraySource, staged: Stage, level: int) -> tuple[np.ndarray, np.ndarray]:
