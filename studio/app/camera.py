@@ -53,6 +53,8 @@ class Camera:
         """`first_view` is the rectangle shown when the first slide opens; without one it is fitted."""
         self.pixel_ratio = 1.0
         """Framebuffer pixels to one window unit; 2 on most HiDPI screens of a Mac, 1 elsewhere."""
+        self.unit = 1.0
+        """Window units to one of the design: letters, lines and what is grabbed grow with it."""
         self._document = document
         self._first_view = first_view
         self._goal: _Goal | None = None
@@ -189,6 +191,11 @@ class Camera:
     def slide_per_window(self) -> float:
         """Slide pixels to one window unit."""
         return self.view.scale * self.pixel_ratio
+
+    @property
+    def slide_per_unit(self) -> float:
+        """Slide pixels to one unit of the design."""
+        return self.slide_per_window * self.unit
 
     def _position(self) -> tuple[float, float, float, float]:
         return self.view.center_x, self.view.center_y, self.view.scale, self.view.rotation

@@ -84,8 +84,8 @@ class HoverTool:
         selection = self._session.selection
         if (center := self.ring_slide) is not None:
             place, radius = to_window(*center), painter.px(RING)
-            painter.circle(place, radius, SHADOW, 4.5)
-            painter.circle(place, radius, RING_COLOR, 2.0)
+            painter.circle(place, radius, SHADOW, 4.5 * self._camera.unit)
+            painter.circle(place, radius, RING_COLOR, 2.0 * self._camera.unit)
         hovered, at = selection.hovered, selection.hover_slide
         if hovered is None or at is None:
             return

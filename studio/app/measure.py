@@ -14,7 +14,7 @@ from studio.session import Session
 from studio.session.text import distance_text
 
 CLICK = 4.0
-"""Window units; a drag that is shorter is a click, and the line goes on to the next one."""
+"""Units of the design; a drag that is shorter is a click, and the line goes on to the next one."""
 
 
 class MeasureTool:
@@ -43,7 +43,7 @@ class MeasureTool:
                 self._line = (*(self._line or position_slide)[:2], *position_slide)
                 return True
             case MouseButton(button=0, down=False) if self._line is not None:
-                if math.dist(self._line[:2], self._line[2:]) > CLICK * self._camera.slide_per_window:
+                if math.dist(self._line[:2], self._line[2:]) > CLICK * self._camera.slide_per_unit:
                     self._document.lines.append(self._line)
                     self._line = None
                 return True
@@ -52,16 +52,17 @@ class MeasureTool:
     def draw(self, painter: Painter, to_window: ToWindow) -> None:
         """All lines with their lengths."""
         lines = [*self._document.lines, *([self._line] if self._line is not None else [])]
+        unit = self._camera.unit
         for x0, y0, x1, y1 in lines:
             start, end = to_window(x0, y0), to_window(x1, y1)
-            painter.line(start, end, SHADOW, 4.0)
-            painter.line(start, end, LINE, 2.0)
+            painter.line(start, end, SHADOW, 4.0 * unit)
+            painter.line(start, end, LINE, 2.0 * unit)
             for point in (start, end):
-                painter.disc(point, 4.0, SHADOW)
-                painter.disc(point, 3.0, LINE)
+                painter.disc(point, 4.0 * unit, SHADOW)
+                painter.disc(point, 3.0 * unit, LINE)
             mpp = self._document.slide.mpp if self._document.slide is not None else None
             text = distance_text(math.hypot(x1 - x0, y1 - y0), mpp)
-            painter.tag(((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 8), text, align=0.5)
+            painter.tag(((start[0] + end[0]) / 2, (start[1] + end[1]) / 2 - 8 * unit), text, align=0.5)
 
     def _escape(self) -> bool:
         if self._line is not None:

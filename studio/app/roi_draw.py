@@ -27,13 +27,13 @@ from studio.session import Session
 LEFT = 0
 
 CLOSE_REACH = 9.0
-"""Window units from the first point of a polygon within which a click closes it."""
+"""Units of the design from the first point of a polygon within which a click closes it."""
 
 STEP = 3.0
-"""Window units between two points of a freehand line."""
+"""Units of the design between two points of a freehand line."""
 
 SMOOTH = 0.7
-"""Window units that leaving out a point of a freehand line may move it."""
+"""Units of the design that leaving out a point of a freehand line may move it."""
 
 LINE: Color = (1.0, 0.86, 0.2, 1.0)
 """Of regions: stands out from haematoxylin, eosin, fluorescence and the cyan of cells."""
@@ -77,12 +77,12 @@ class DrawTool:
 
     def draw(self, painter: Painter, to_window: ToWindow) -> None:
         """Draw the region so far."""
-        points = [to_window(*point) for point in self._outline()]
+        points, unit = [to_window(*point) for point in self._outline()], self._camera.unit
         if len(points) > 1:
-            painter.lines(points, SHADOW, 4.0)
-            painter.lines(points, LINE, 2.0)
+            painter.lines(points, SHADOW, 4.0 * unit)
+            painter.lines(points, LINE, 2.0 * unit)
         elif points:
-            painter.disc(points[0], 3.5, LINE)
+            painter.disc(points[0], 3.5 * unit, LINE)
 
     def _outline(self) -> list[Point]:
         """What to draw: the points so far and back to the first."""
@@ -154,11 +154,11 @@ class FreehandTool(DrawTool):
         self._points = [at]
 
     def _moved(self, at: Point) -> None:
-        if self._points and math.dist(at, self._points[-1]) >= STEP * self._camera.slide_per_window:
+        if self._points and math.dist(at, self._points[-1]) >= STEP * self._camera.slide_per_unit:
             self._points.append(at)
 
     def _released(self) -> None:
-        self._finish(simplified(np.array(self._points), SMOOTH * self._camera.slide_per_window))
+        self._finish(simplified(np.array(self._points), SMOOTH * self._camera.slide_per_unit))
 
 
 class PolygonTool(DrawTool):
@@ -167,7 +167,7 @@ class PolygonTool(DrawTool):
     name = "polygon"
 
     def _pressed(self, at: Point) -> None:
-        reach = CLOSE_REACH * self._camera.slide_per_window
+        reach = CLOSE_REACH * self._camera.slide_per_unit
         if len(self._points) >= 3 and math.dist(at, self._points[0]) <= reach:
             self._close()
         elif self._points and math.dist(at, self._points[-1]) <= reach / 3:
@@ -183,7 +183,7 @@ class PolygonTool(DrawTool):
         """Draw the corners too: the first one is where to close it."""
         super().draw(painter, to_window)
         for number, point in enumerate(self._points):
-            painter.disc(to_window(*point), 5.0 if number == 0 else 3.5, LINE)
+            painter.disc(to_window(*point), (5.0 if number == 0 else 3.5) * self._camera.unit, LINE)
 
     def _lost(self) -> None:
         """Nothing is held between two clicks."""

@@ -18,13 +18,13 @@ from studio.gui.theme import Color
 from studio.session import Session
 
 REACH = 7.0
-"""Window units from an outline or a point within which the pointer is on it."""
+"""Units of the design from an outline or a point within which the pointer is on it."""
 
 HANDLES_MAX = 300
 """Regions with more points in view show none: zoom in to change one."""
 
 NAMED = 40.0
-"""Window units from which on a region has its name beside it."""
+"""Units of the design from which on a region has its name beside it."""
 
 CROWD = 300
 """More regions than this in view have neither names nor shadows: a frame would take too long."""
@@ -102,15 +102,17 @@ class RoiEditor:
             side = max(2.0, shape.size)
             painter.fill((x - side / 2, y - side / 2, side, side), color)
             return
+        unit = self._camera.unit
         for ring in shape.rings:
             if not crowded:
-                painter.ring(ring, SHADOW, thickness + 2)
-            painter.ring(ring, color, thickness, exact=not crowded)
+                painter.ring(ring, SHADOW, (thickness + 2) * unit)
+            painter.ring(ring, color, thickness * unit, exact=not crowded)
 
     def _draw_name(self, painter: Painter, shape: Shape) -> None:
-        if shape.size > NAMED:
+        unit = self._camera.unit
+        if shape.size > NAMED * unit:
             x, y = min(shape.rings[0], key=lambda point: point[1])
-            painter.tag((x, y - 6), self._document.rois[shape.index].title)
+            painter.tag((x, y - 6 * unit), self._document.rois[shape.index].title)
 
     def _draw_selected(self, painter: Painter, index: int) -> None:
         """The region that is edited, as it is now, with its points."""
@@ -128,14 +130,15 @@ class RoiEditor:
     def _draw_points(self, painter: Painter, ring: NDArray[np.float64]) -> None:
         if not self._shows_points(ring):
             return
+        unit = self._camera.unit
         near = None if self._at is None or self._drag is not None else self._nearest(ring, self._at)
         for number, (x, y) in enumerate(self._camera.windows_from_slide(ring)):
-            side = 11.0 if number == near else 8.0
+            side = (11.0 if number == near else 8.0) * unit
             painter.fill((x - side / 2 - 1, y - side / 2 - 1, side + 2, side + 2), SHADOW)
             painter.fill((x - side / 2, y - side / 2, side, side), SELECTED)
         for x, y in self._camera.windows_from_slide(_middles(ring)):
-            painter.disc((float(x), float(y)), 4.0, SHADOW)
-            painter.disc((float(x), float(y)), 3.0, LINE)
+            painter.disc((float(x), float(y)), 4.0 * unit, SHADOW)
+            painter.disc((float(x), float(y)), 3.0 * unit, LINE)
 
     def _press(self, at: Point) -> bool:
         """Take hold of a point, of a side's middle (which becomes a point), or of a region by its outline."""
@@ -162,7 +165,7 @@ class RoiEditor:
         dx, dy = at[0] - drag.start[0], at[1] - drag.start[1]
         if drag.vertex is None:
             # A press that trembles selects; it doesn't move.
-            moved = math.hypot(dx, dy) > 3 * self._camera.slide_per_window
+            moved = math.hypot(dx, dy) > 3 * self._camera.slide_per_unit
             drag.now = drag.before + np.array((dx, dy)) if moved else drag.before
         else:
             drag.now = drag.before.copy()
@@ -215,11 +218,11 @@ class RoiEditor:
         """The point under the pointer."""
         away = np.hypot(*(points - at).T)
         best = int(away.argmin())
-        return best if away[best] <= REACH * self._camera.slide_per_window else None
+        return best if away[best] <= REACH * self._camera.slide_per_unit else None
 
     def _on_outline(self, at: Point) -> int | None:
         """The region whose outline is under the pointer, the one drawn last first."""
-        reach = REACH * self._camera.slide_per_window
+        reach = REACH * self._camera.slide_per_unit
         boxes = self._shapes.boxes
         near = (boxes[:, :2] - reach <= at).all(axis=1) & (boxes[:, 2:] + reach >= at).all(axis=1)
         for index in reversed(np.flatnonzero(near).tolist()):

@@ -149,7 +149,7 @@ class WindowStage:
         gui.begin(events, size, pixels, began_s - self._began_s)
         gui_has_keys |= gui.wants_keyboard
         self._began_s = began_s
-        self._camera.pixel_ratio = pixels[0] / size[0]
+        self._camera.pixel_ratio, self._camera.unit = pixels[0] / size[0], gui.state.scale
         self._scene.pixel_ratio = window.content_scale
         self._react(events, began_s, gui_has_keys)
         # Tiles of a view that moved are read while the gui is made.

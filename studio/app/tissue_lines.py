@@ -49,4 +49,4 @@ class TissueLines:
         seen &= (boxes[:, 2:] - boxes[:, :2]).max(axis=1) > SMALLEST * self._camera.slide_per_window
         for index in np.flatnonzero(seen):
             points = [(float(a), float(b)) for a, b in self._camera.windows_from_slide(tissue.rings[index])]
-            painter.ring(points, LINE, 1.5)
+            painter.ring(points, LINE, 1.5 * self._camera.unit)

@@ -166,6 +166,23 @@ def test_the_outline_selects_and_moves_the_inside_does_not(hand: Hand) -> None:
     assert hand.outlines == [[[930, 920], [1030, 920], [1030, 1020], [930, 1020]]]
 
 
+def test_lines_and_what_is_grabbed_grow_with_the_letters(hand: Hand) -> None:
+    square(hand)
+
+    def widths() -> list[float]:
+        painter = Mock()
+        hand.tools.draw(painter, hand.camera.window_from_slide)
+        return [call.args[2] for call in painter.ring.call_args_list]
+
+    hand.drag((1009, 1009), (1020, 1020))
+    assert hand.outlines[0][2] == [1000, 1000]
+    before = widths()
+    hand.camera.unit = 2.0
+    assert widths() == [2 * width for width in before]
+    hand.drag((1009, 1009), (1020, 1020))
+    assert hand.outlines[0][2] == [1011, 1011]
+
+
 def test_names_lie_over_all_outlines(hand: Hand) -> None:
     corners = np.array([(900.0, 900.0), (1000.0, 900.0), (1000.0, 1000.0), (900.0, 1000.0)])
     hand.session.rois.add(corners, "Below")

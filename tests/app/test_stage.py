@@ -190,6 +190,15 @@ def test_dropped_files_are_opened_and_named_in_the_title(
     assert driver.stage._title == "Studio"
 
 
+def test_lines_over_the_slide_follow_the_ui_scale(drive: Callable[..., Driver], sample_slide: Path) -> None:
+    driver = drive(files=(sample_slide,))
+    driver.until(lambda: driver.sharp)
+    before = driver.stage._camera.unit
+    driver.session.settings.ui_scale = 2.0
+    driver.frames()
+    assert driver.stage._camera.unit == 2 * before
+
+
 def test_characters_typed_into_a_field_are_no_shortcuts(drive: Callable[..., Driver], sample_slide: Path) -> None:
     driver = drive(files=(sample_slide,), cellpose=True)
     driver.until(lambda: driver.sharp)
