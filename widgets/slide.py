@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from studio.gui.panel import Panel
+from studio.session.slides import TYPICAL_MPP
 from studio.session.text import size_text
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ TIPS = {
     "thumbnail": "The whole slide.",
     "label": "The slide's label, which may name the patient.",
     "macro": "The glass as the scanner sees it, label included.",
+    "Try again": "Read the file once more.",
     "Copy metadata": "Copy all of it to the clipboard, one entry a line.",
 }
 
@@ -43,7 +45,7 @@ class SlidePanel(Panel):
     """Shows the open slide; keeps only the pixel size being typed."""
 
     def __init__(self) -> None:
-        self._version = -1
+        self._seen: tuple[int, float | None] = (-1, None)
         self._mpp = 0.0
 
     def draw(self, ctx: Context) -> None:
@@ -81,9 +83,9 @@ class SlidePanel(Panel):
 
     def _pixel_size(self, ctx: Context, slide: WSI) -> None:
         ui = ctx.ui
-        if self._version != ctx.document.slide_version:
-            self._version = ctx.document.slide_version
-            self._mpp = slide.mpp or 0.0
+        seen = (ctx.document.slide_version, slide.mpp)
+        if self._seen != seen:
+            self._seen, self._mpp = seen, slide.mpp or TYPICAL_MPP
         if slide.mpp is None:
             ui.text("The file doesn't say how large a pixel is; segmentation needs it.")
         else:
@@ -91,7 +93,7 @@ class SlidePanel(Panel):
         if slide.mpp_note:
             ui.text(slide.mpp_note, dim=True)
         self._mpp = ui.number("Pixel size", self._mpp, step=0.01, fmt="%.4f", unit="µm/px", tooltip=TIPS["Pixel size"])
-        changed, by_hand = self._mpp != (slide.mpp or 0.0), slide.mpp_source == "override"
+        changed, by_hand = self._mpp != slide.mpp, slide.mpp_source == "override"
         with ui.grid(2):
             tip = TIPS["Set pixel size"] if changed else "This is the pixel size in use."
             if ui.button("Set pixel size", enabled=changed, tooltip=tip):
@@ -99,7 +101,6 @@ class SlidePanel(Panel):
             tip = TIPS["Use the file's"] if by_hand else "No pixel size was set by hand."
             if ui.button("Use the file's", enabled=by_hand, tooltip=tip):
                 ctx.actions.set_mpp(None)
-                self._mpp = slide.mpp or 0.0
 
     def _tissue(self, ctx: Context, slide: WSI) -> None:
         ui, overview = ctx.ui, ctx.actions.overview
@@ -109,7 +110,7 @@ class SlidePanel(Panel):
         if shown != overview.show_tissue:
             overview.show_tissue = shown
         if tissue is None:
-            ui.text("Looking for tissue…", dim=True)
+            self._awaited(ctx, "tissue", "Looking for tissue…")
             return
         text = f"{tissue.share:.1%} of the slide is tissue"
         if slide.mpp is not None:
@@ -129,12 +130,18 @@ class SlidePanel(Panel):
         overview.read_pictures()
         pictures = overview.pictures
         if pictures is None:
-            ctx.ui.text("Reading…", dim=True)
+            self._awaited(ctx, "pictures", "Reading…")
             return
         for name, rgb in pictures.items():
             ctx.ui.text(name.capitalize(), dim=True)
             if ctx.ui.picture(name.capitalize(), rgb, tooltip=TIPS.get(name, f"The file calls it {name}.")):
                 ctx.actions.fit_view()
+
+    def _awaited(self, ctx: Context, what: str, text: str) -> None:
+        problem = ctx.actions.overview.problem(what)
+        ctx.ui.text(problem or text, dim=True)
+        if problem and ctx.ui.button(f"Try {what} again", width=-1.0, tooltip=TIPS["Try again"]):
+            ctx.actions.overview.try_again(what)
 
     def _levels(self, ctx: Context, slide: WSI) -> None:
         for number, ((width, height), down) in enumerate(zip(slide.level_sizes, slide.level_downsamples, strict=True)):

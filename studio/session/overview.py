@@ -44,6 +44,7 @@ class Overview:
         self._notify = host.notify
         self._version = -1
         self._asked: set[str] = set()
+        self._problems: dict[str, str] = {}
         self._pictures: dict[str, NDArray[np.uint8]] | None = None
         self._tissue: Tissue | None = None
         self._show_tissue = False
@@ -72,6 +73,16 @@ class Overview:
         self._show_tissue = on
         if on:
             self.find_tissue()
+
+    def problem(self, what: str) -> str:
+        """Why `pictures` or `tissue` couldn't be read; empty while that isn't known."""
+        self._follow()
+        return self._problems.get(what, "")
+
+    def try_again(self, what: str) -> None:
+        """Let `pictures` or `tissue` be asked for once more."""
+        if self._problems.pop(what, None) is not None:
+            self._asked.discard(what)
 
     def read_pictures(self) -> None:
         """Begin to read the pictures, unless that was asked for already."""
@@ -114,7 +125,9 @@ class Overview:
 
         def failed(job: Any) -> None:
             if self._document.slide_version == version:
-                self._notify("error", job.error or f"The {what} of {slide.name} can't be read.")
+                self._follow()
+                self._problems[what] = job.error or f"The {what} of {slide.name} can't be read."
+                self._notify("error", self._problems[what])
 
         self._run(f"Read {what}", lambda _progress: work(slide), apply, failed=failed)
 
@@ -122,6 +135,7 @@ class Overview:
         if self._version != self._document.slide_version:
             self._version = self._document.slide_version
             self._asked.clear()
+            self._problems.clear()
             self._pictures = self._tissue = None
             self._show_tissue = False
 

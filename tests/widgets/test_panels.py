@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import subprocess
 import sys
 import time
@@ -65,6 +66,12 @@ def opened(ctx: Any, sample_slide: Path, section: str) -> SlidePanel:
     ctx.document.set_slide(WSI(sample_slide))
     ctx.ui.open_sections.add(section)
     panel = SlidePanel()
+    read(ctx, panel)
+    return panel
+
+
+def read(ctx: Any, panel: SlidePanel) -> None:
+    """Draw the panel before and after what it reads in the background."""
     ctx.draw(panel)
     end_s = time.monotonic() + 20
     while not ctx.actions.idle:
@@ -72,7 +79,26 @@ def opened(ctx: Any, sample_slide: Path, section: str) -> SlidePanel:
         assert time.monotonic() < end_s
         time.sleep(0.005)
     ctx.draw(panel)
-    return panel
+
+
+@pytest.mark.parametrize(
+    ("section", "again", "found"),
+    [("Tissue", "Try tissue again", "Tissue picture"), ("Pictures", "Try pictures again", "Thumbnail")],
+)
+def test_what_couldnt_be_read_is_told_and_tried_again(
+    ctx: Any, sample_slide: Path, tmp_path: Path, section: str, again: str, found: str
+) -> None:
+    ctx.document.set_slide(WSI(shutil.copy(sample_slide, tmp_path / "away.svs")))
+    ctx.ui.open_sections.add(section)
+    panel = SlidePanel()
+    (tmp_path / "away.svs").unlink()
+    read(ctx, panel)
+    assert any("away.svs is gone" in text for text in ctx.ui.texts)
+    shutil.copy(sample_slide, tmp_path / "away.svs")
+    ctx.ui.press(again)
+    read(ctx, panel)
+    assert found in ctx.ui.controls
+    assert again not in ctx.ui.controls
 
 
 def test_tissue_is_found_told_and_outlined(ctx: Any, sample_slide: Path) -> None:
@@ -127,14 +153,19 @@ def test_slide_panel_sets_a_missing_pixel_size(ctx: Any, tmp_path: Path) -> None
     panel = SlidePanel()
     ctx.draw(panel)
     assert any("segmentation needs it" in text for text in ctx.ui.texts)
-    ctx.ui.enter("Pixel size", 0.25)
+    assert ctx.ui.controls["Pixel size"].value == 0.25
+    ctx.ui.enter("Pixel size", 0.3)
     ctx.draw(panel)
     assert ctx.document.slide.mpp is None
     ctx.ui.press("Set pixel size")
     ctx.draw(panel)
-    assert ctx.document.slide.mpp == 0.25
+    assert ctx.document.slide.mpp == 0.3
     assert any("set by hand" in text for text in ctx.ui.texts)
     assert not ctx.ui.controls["Set pixel size"].enabled
+    # As the window's question does, which may stand beside the panel.
+    ctx.actions.set_mpp(0.5)
+    ctx.draw(panel)
+    assert ctx.ui.controls["Pixel size"].value == 0.5
 
 
 def test_settings_panel_changes_and_remembers(ctx: Any, tmp_path: Path) -> None:
