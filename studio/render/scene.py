@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.cellseg.livesource import LiveSource
 from studio.cellseg.source import LabelSource
 from studio.document import Document, OverlayStyle, View
 from studio.render.compare import CellLayers, CompareLayer, cell_px
@@ -232,7 +233,7 @@ class Scene:
         seen = (document.slide_version, document.slide)
         if seen == self._slide_seen:
             return False
-        self._slide_seen = seen
+        self._slide_seen, self._overlay_seen = seen, (-1, None)
         self._drop_minimap()
         self._slide.hide()
         if document.slide is not None:
@@ -242,16 +243,17 @@ class Scene:
     def _follow_overlay(self, document: Document) -> bool:
         source = document.overlay.source if document.overlay is not None else None
         seen = (document.overlay_version, source)
-        before = self._overlay_seen
+        before, self._overlay_seen = self._overlay_seen, seen
         if seen[0] == before[0] and seen[1] is before[1]:
             return False
-        self._overlay_seen = seen
         if source is None:
             self._overlay.hide()
             self._points.hide()
         else:
-            stamp, same = next(self._stamps), source is before[1]
-            grown = document.grown_since(before[0]) if same else None
+            stamp, grows = next(self._stamps), source is before[1]
+            # Blocks of a run stay in sight until their cells in the result that takes over were read.
+            same = grows or isinstance(before[1], LiveSource)
+            grown = document.grown_since(before[0]) if grows else None
             changed = None if grown is None else [(x, y, x + w, y + h) for x, y, w, h in grown]
             self._overlay.show(source, stamp, cell_px(document.overlay), same=same, changed=changed)
             self._points.show(source, stamp, same=same)

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from studio.cellseg.lattice import Rect
+from studio.cellseg.livesource import LiveSource
 from studio.cellseg.memory import ArraySource
-from studio.document import LINE_RGB, OverlayStyle, View
+from studio.document import LINE_RGB, Overlay, OverlayStyle, View
 from studio.errors import ResultFileError
 from studio.render import points as points_module
 from studio.render.cellcolours import FILL_RGB
@@ -458,6 +460,43 @@ def test_an_overlay_that_grows_is_reloaded_and_never_blinks(staged: Stage) -> No
     assert ready < wanted
     assert (staged.picture()[:, :159] == FILL).all()
     assert (staged.sharp() == FILL).all()
+
+
+def test_the_blocks_of_a_run_stay_in_sight_until_its_result_was_read(staged: Stage) -> None:
+    labels = cell_labels(1400, 1400, radius=30)
+    gate = threading.Event()
+
+    class Live(LiveSource):
+        def read_labels(self, level: int, row: int, col: int, rows: int, cols: int) -> Any:
+            return result.read_labels(level, row, col, rows, cols)
+
+    class Slow(ArraySource):
+        def read_labels(self, level: int, row: int, col: int, rows: int, cols: int) -> Any:
+            assert gate.wait(20)
+            return super().read_labels(level, row, col, rows, cols)
+
+    result = source_of(labels)
+    live = Live(result.geometry, Rect(0, 0, 1400, 1400))
+    staged.show(gray_slide())
+    staged.document.set_overlay(Overlay(live, "live", growing=True))
+    staged.look(700.13, 600.17, 1.0, mask=True, black_bg=True)
+    staged.sharp()
+    cells = (labels_in_view(result, staged) > 0)[..., None]
+    staged.document.set_overlay(Overlay(Slow(labels, result.geometry), "run"))
+    staged.scene.update(staged.document)
+    assert staged.scene.tiles[1] < staged.scene.tiles[0]
+    assert_close(staged.picture(), np.where(cells, FILL, 0.0))
+    gate.set()
+    assert_close(staged.sharp(), np.where(cells, FILL, 0.0))
+    # Blocks on another slide are no such thing.
+    staged.document.set_overlay(Overlay(live, "live"))
+    staged.sharp()
+    staged.show(gray_slide())
+    gate.clear()
+    staged.document.set_overlay(Overlay(Slow(labels, result.geometry), "run"))
+    staged.scene.update(staged.document)
+    assert (np.abs(staged.picture().astype(int) - FILL).max(axis=2) > 2).all()
+    gate.set()
 
 
 def test_another_overlay_replaces_the_first_at_once(staged: Stage) -> None:
