@@ -51,6 +51,8 @@ class Settings:
     ui_scale: float = 1.0
     """Multiplies the size of text and controls on top of the screen's own scale."""
     window_size: tuple[int, int] = (1280, 800)
+    minimap: bool = True
+    """Whether the minimap is shown."""
     picture_scale_bar: bool = True
     """Whether pictures of the view have a scale bar."""
     picture_regions: bool = True

@@ -46,7 +46,7 @@ class Chrome:
         self._dialogs = Dialogs(session, commands)
         self._hud = Hud(session, camera)
         self._comparing = Comparing(session)
-        self._menu = Menu(session, host, commands, self._hud, self._dialogs.show_about)
+        self._menu = Menu(session, host, commands, self._dialogs.show_about)
         self._status = StatusBar(session, camera, commands)
         by_name = {command.name: command for command in commands}
         self._welcome = Welcome(session, by_name["open"].run)

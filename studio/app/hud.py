@@ -61,12 +61,11 @@ def length_text(length: float, unit: str) -> str:
 
 
 class Hud:
-    """Draws over the slide's area; remembers only whether the minimap is shown."""
+    """Draws over the slide's area; keeps nothing."""
 
     def __init__(self, session: Session, camera: Camera) -> None:
         self._session = session
         self._camera = camera
-        self.show_minimap = True
 
     def draw(self, gui: Gui, area: Rect, minimap: tuple[int, tuple[int, int]] | None) -> None:
         """Draw scale bar and minimap of the open slide. `minimap` is a GL texture and its size."""
@@ -75,7 +74,7 @@ class Hud:
         with gui.chrome.panel("view"):
             self._scale_bar(gui, area)
             draw_legends(gui, area, self._session.document, MARGIN)
-            if self.show_minimap:
+            if self._session.settings.minimap:
                 self._minimap(gui, area, minimap)
 
     def draw_jobs(self, gui: Gui, area: Rect, open_panel: str | None) -> Rect:

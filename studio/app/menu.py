@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.app.host import PanelHost
-from studio.app.hud import Hud
 from studio.gui.gui import Gui
 from studio.session import Session
 
@@ -33,11 +32,10 @@ class Menu:
     """Draws the bar; keeps nothing."""
 
     def __init__(
-        self, session: Session, host: PanelHost, commands: Sequence[Command], hud: Hud, show_about: Callable[[], None]
+        self, session: Session, host: PanelHost, commands: Sequence[Command], show_about: Callable[[], None]
     ) -> None:
         self._session = session
         self._host = host
-        self._hud = hud
         self._sections: dict[str, list[Command]] = {}
         for command in commands:
             if command.in_menu:
@@ -86,9 +84,11 @@ class Menu:
             session.open_path(session.sample_slide())
 
     def _panels(self, gui: Gui) -> None:
+        settings = self._session.settings
         gui.chrome.menu_separator()
-        if gui.chrome.menu_item("Minimap", checked=self._hud.show_minimap):
-            self._hud.show_minimap = not self._hud.show_minimap
+        if gui.chrome.menu_item("Minimap", checked=settings.minimap):
+            settings.minimap = not settings.minimap
+            settings.changed()
         gui.chrome.menu_separator()
         shown = self._host.open_spec
         for spec in self._host.enabled:

@@ -14,6 +14,7 @@ from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry
 from studio.document import Overlay
 from studio.gui import painter
+from studio.settings import Settings
 
 HIGH = (1500, 1150)
 
@@ -115,6 +116,18 @@ def test_recent_files_and_panels_are_in_the_menus(stands: Any, tmp_path: Path) -
     assert "Theme" in stand.p.labels("settings")
     stand.p.click("View", "menu")
     assert stand.p.control("Settings", "menu").value is True
+
+
+def test_the_minimap_is_put_away_and_stays_so(stands: Any, sample_slide: Path, tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    stand = stands(path=path)
+    stand.open_slide(sample_slide)
+    assert stand.p.find("Minimap", "view") is not None
+    stand.p.click("View", "menu")
+    stand.p.click("Minimap", "menu")
+    assert stand.p.find("Minimap", "view") is None
+    stand.session.settings.flush()
+    assert not Settings.load(path).minimap
 
 
 def test_settings_change_the_look_at_once(stands: Any) -> None:
