@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from studio.app.shortcuts import Command
-from studio.document import COMPARE_RGB, CompareView, Comparison
+from studio.document import COMPARE_RGB, CompareView, Comparison, Document
 from studio.gui.control import Rect
 from studio.gui.gui import Gui
 from studio.session import Session
@@ -19,6 +19,14 @@ KINDS = (("only_a", "Only in A"), ("only_b", "Only in B"), ("changed", "Changed"
 """What the colours of differences stand for."""
 
 _WHITE, _SHADE = (1.0, 1.0, 1.0, 1.0), (0.0, 0.0, 0.0, 0.55)
+
+
+def side_name(document: Document, side: str) -> str:
+    """What a side of the divider shows, in words; `side` is one of `Comparison.sides`."""
+    if document.comparison.view == "bare":
+        return "Slide" if not side else "Cells"
+    overlay = document.comparison.kept if side == "a" else document.overlay
+    return f"{side.upper()}: {cells_text(overlay.source.cells)}" if overlay is not None else side.upper()
 
 
 class Comparing:
@@ -38,7 +46,7 @@ class Comparing:
             elif comparison.kept is not None and comparison.view in ("a", "blink"):
                 side = comparison.sides[0]
                 middle = (area[0] + area[2] / 2, area[1] + gui.chrome.px(margin + _TAG))
-                gui.chrome.under.tag(middle, self._name(side), align=0.5)
+                gui.chrome.under.tag(middle, side_name(document, side), align=0.5)
             elif comparison.view == "differences" and comparison.lookups is not None:
                 self._legend(gui, area, margin)
 
@@ -73,14 +81,7 @@ class Comparing:
         gap = px(GRIP / 2 + 4)
         for side, at, align in zip(comparison.sides, (x - gap, x + gap), (1.0, 0.0), strict=True):
             with gui.chrome.under.clipped(area):
-                gui.chrome.under.tag((at, top), self._name(side), align=align)
-
-    def _name(self, side: str) -> str:
-        document = self._session.document
-        if document.comparison.view == "bare":
-            return "Slide" if not side else "Cells"
-        overlay = document.comparison.kept if side == "a" else document.overlay
-        return f"{side.upper()}: {cells_text(overlay.source.cells)}" if overlay is not None else side.upper()
+                gui.chrome.under.tag((at, top), side_name(self._session.document, side), align=align)
 
     def _legend(self, gui: Gui, area: Rect, margin: float) -> None:
         px, theme = gui.chrome.px, gui.theme

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.app.comparing import side_name
 from studio.app.hud import SCALE_BAR_MAX, scale_bar
 from studio.document import Document
 from studio.resources import resource
@@ -43,7 +44,10 @@ def suggested_name(document: Document) -> str:
 
 
 def draw_extras(rgb: NDArray[np.uint8], document: Document, ratio: float, extras: Extras) -> NDArray[np.uint8]:
-    """The picture (h, w, 3) of the document's view with what was asked for; `ratio` is pixels to a unit of size."""
+    """The picture (h, w, 3) of the document's view with what was asked for; `ratio` is pixels to a unit of size.
+
+    Where two sides are compared, the line between them and their names are part of the view.
+    """
     from PIL import Image, ImageDraw, ImageFont
 
     image = Image.fromarray(rgb)
@@ -51,6 +55,8 @@ def draw_extras(rgb: NDArray[np.uint8], document: Document, ratio: float, extras
     font = ImageFont.truetype(str(resource("assets", "fonts", "Inter-Regular.otf")), round(14 * ratio))
     if extras.regions:
         _draw_regions(draw, font, document, ratio)
+    if document.comparison.divided:
+        _draw_divider(draw, font, document, ratio)
     if extras.scale_bar:
         _draw_scale_bar(draw, font, document, ratio)
     return np.asarray(image)
@@ -71,6 +77,16 @@ def _draw_regions(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, docum
         draw.line(points, _LINE, round(2 * ratio))
         middle = ((points[0][0] + points[1][0]) / 2, (points[0][1] + points[1][1]) / 2 - 10 * ratio)
         _write(draw, font, middle, distance_text(math.hypot(x1 - x0, y1 - y0), mpp), "mb")
+
+
+def _draw_divider(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, document: Document, ratio: float) -> None:
+    """The line between two sides that are compared, and which is which."""
+    comparison, (width, height) = document.comparison, document.view.viewport
+    x, gap = round(comparison.split * width), 12 * ratio
+    for color, thick in ((_SHADOW, 4), (_INK, 2)):
+        draw.line([(x, 0), (x, height)], color, round(thick * ratio))
+    for side, at, anchor in zip(comparison.sides, (x - gap, x + gap), ("rt", "lt"), strict=True):
+        _write(draw, font, (at, 14 * ratio), side_name(document, side), anchor)
 
 
 def _draw_scale_bar(draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont, document: Document, ratio: float) -> None:

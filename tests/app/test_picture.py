@@ -48,6 +48,16 @@ def test_the_scale_bar_is_as_long_as_it_says(document: Document, monkeypatch: py
     assert (picture[:300] == GRAY).all()
 
 
+def test_sides_that_are_compared_are_told_apart(document: Document, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str] = []
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", lambda _draw, _at, text, *_: texts.append(text))
+    document.comparison.view, document.comparison.split = "bare", 0.25
+    picture = drawn(document)
+    assert (picture[100:, 150] == 255).all()
+    assert (picture[:, 250:] == GRAY).all()
+    assert texts == ["Slide", "Cells"]
+
+
 @pytest.mark.parametrize("rotation", [0, 90])
 def test_regions_lie_where_they_are_and_turn_along(
     document: Document, rotation: int, monkeypatch: pytest.MonkeyPatch
