@@ -267,7 +267,7 @@ class SlideSession(JobHost):
             self.notify("error", job.error or f"{path.name} can't be opened.")
             if not path.exists():
                 self.settings.forget_recent(str(path))
-            if candidates[1:]:
+            if candidates[1:] and job is self._opening:
                 self._open(candidates[1:], mpp, more)
 
         self._opening = self._run_on_thread("Open", work, apply, failed=failed)

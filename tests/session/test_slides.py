@@ -63,6 +63,19 @@ def test_the_last_slide_asked_for_wins(bench: Any, sample_slide: Path, no_mpp: P
     assert bench.session.document.slide.path == sample_slide
 
 
+def test_the_rest_of_a_drop_doesnt_replace_what_was_asked_for_later(
+    bench: Any, sample_slide: Path, no_mpp: Path, tmp_path: Path
+) -> None:
+    session, bad = bench.session, tmp_path / "bad.svs"
+    bad.write_bytes(b"this is no slide at all")
+    session.open_many([bad, no_mpp])
+    bench.wait(lambda: session._opening is not None)
+    session.open_slide(sample_slide)
+    bench.wait()
+    assert bench.said("error", "bad.svs")
+    assert session.document.slide.path == sample_slide
+
+
 @pytest.mark.parametrize("content", [b"", b"this is no slide at all", b"II*\0broken"])
 def test_a_file_that_is_no_slide_leaves_the_open_one(
     bench: Any, sample_slide: Path, tmp_path: Path, content: bytes
