@@ -140,6 +140,8 @@ class ChromeUi:
                 yield 0.0
                 return
             with bar:
+                if (title := state.menu_keys.bar_opens) is not None:
+                    imgui.open_popup(title)
                 yield float(imgui.get_window_height())
 
     @contextmanager

@@ -88,12 +88,17 @@ class MenuKeys:
         """Whether a menu of the bar was open in the frame before, or is being drawn now."""
         return bool(self._shown or self._shown_now)
 
+    @property
+    def bar_opens(self) -> str | None:
+        """Title of the bar's menu that has to be opened, before any is drawn: they share a window."""
+        return self._open[1] if self._open is not None and self._open[0] == 0 else None
+
     def enter(self, label: str, *, enabled: bool) -> bool:
         """A menu is about to be drawn. Whether it has to be opened first."""
         if self._depth == 0:
             self._bar.append(_Line(label, enabled, True))
-        else:
-            self._level().append(_Line(label, enabled, True))
+            return False
+        self._level().append(_Line(label, enabled, True))
         return self._open == (self._depth, label)
 
     @property
@@ -125,9 +130,6 @@ class MenuKeys:
         """Whether arrow keys have come to the line that was reported last."""
         depth = self._depth - 1
         if not 0 <= depth < len(self._lit):
-            return False
-        if self._open is not None and self._open[0] == 0 and self._open[1] != self._shown_now[0]:
-            # Drawn for the last time, before the one beside it opens.
             return False
         lines = self._level()
         if self._lit[depth] == _FIRST and lines[-1].enabled:

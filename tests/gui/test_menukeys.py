@@ -191,3 +191,18 @@ def test_keys_that_come_faster_than_frames_all_count(p: Any, form: Form) -> None
     p.settle()
     assert form.chosen == ["Keys"]
     assert form.choice == 2
+
+
+def test_the_menu_beside_it_takes_over_at_its_own_place(p: Any) -> None:
+    def lines() -> list[tuple[str, tuple[float, ...]]]:
+        return [(c.label, c.rect) for c in p.gui.controls if c.kind == "item"]
+
+    press(p, KEY_F10)
+    p.put(Key(KEY_RIGHT, 0, True))
+    p.frame()
+    # The two share a window, which must not grow with the lines of both.
+    assert "Open" not in [label for label, _ in lines()]
+    p.frame()
+    shown = lines()
+    p.settle()
+    assert shown == lines()
