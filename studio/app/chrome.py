@@ -110,15 +110,19 @@ class Chrome:
         specs = self._host.enabled
         upper = [spec for spec in specs if spec.name not in _AT_THE_BOTTOM]
         lower = [spec for spec in specs if spec.name in _AT_THE_BOTTOM]
-        side = gui.chrome.px(SIDEBAR_WIDTH)
+        left, top, width, height = rect
+        air = gui.chrome.px(6)
+        # In a low window icons are smaller rather than one over another.
+        side = max(1.0, min(width, (height - 2 * air) / max(1, len(specs))))
+        x = left + (width - side) / 2
         with gui.chrome.panel("sidebar"), gui.chrome.window("sidebar", rect, color=gui.theme.chrome):
-            gui.ui.paint.line((rect[0] + side - 1, rect[1]), (rect[0] + side - 1, rect[1] + rect[3]), gui.theme.border)
+            gui.ui.paint.line((left + width - 1, top), (left + width - 1, top + height), gui.theme.border)
             for number, spec in enumerate(upper):
-                self._icon(gui, spec, (rect[0], rect[1] + gui.chrome.px(6) + number * side))
+                self._icon(gui, spec, (x, top + air + number * side), side)
             for number, spec in enumerate(reversed(lower)):
-                self._icon(gui, spec, (rect[0], rect[1] + rect[3] - gui.chrome.px(6) - (number + 1) * side))
+                self._icon(gui, spec, (x, top + height - air - (number + 1) * side), side)
 
-    def _icon(self, gui: Gui, spec: PanelSpec, at: tuple[float, float]) -> None:
+    def _icon(self, gui: Gui, spec: PanelSpec, at: tuple[float, float], side: float) -> None:
         shown = self._host.open_spec
         active = shown is not None and shown.name == spec.name
         gui.chrome.move_to(*at)
@@ -126,7 +130,7 @@ class Chrome:
         tip = (
             f"{spec.title} (stopped: {self._host.errors[spec.name]})" if spec.name in self._host.errors else spec.title
         )
-        if gui.ui.nav_button(spec.title, spec.icon, active=active, tooltip=tip, size=SIDEBAR_WIDTH, marked=working):
+        if gui.ui.nav_button(spec.title, spec.icon, active=active, tooltip=tip, side=side, marked=working):
             self._host.toggle(spec.name)
 
     def _drawer(self, gui: Gui, left: float, top: float, bottom: float) -> float:

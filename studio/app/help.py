@@ -76,6 +76,7 @@ def draw_help(gui: Gui, commands: Sequence[Command]) -> bool:
         columns = _in_columns(sections_of(commands), count, lines)
         high = max(sum(_lines(section, lines) * px(LINE) + px(GAP) for section in column) for column in columns)
         with gui.chrome.scrolled("shortcuts", min(high, gui.chrome.size[1] - px(MARGIN))):
+            gui.chrome.scroll_by_keys(LINE)
             x, y = gui.chrome.cursor
             for number, column in enumerate(columns):
                 _draw_column(gui, (x + number * (width + gap), y), width, column, lines)

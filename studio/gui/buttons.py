@@ -154,10 +154,12 @@ class Buttons(Base):
         self._done(label, "row", enabled, selected, tooltip)
         return hit.pressed
 
-    def nav_button(self, label: str, icon: str, *, active: bool, tooltip: str, size: float, marked: bool) -> bool:
-        """A large icon of the sidebar with a bar at its edge while active; `marked` puts a dot on it."""
+    def nav_button(self, label: str, icon: str, *, active: bool, tooltip: str, side: float, marked: bool) -> bool:
+        """A large icon of the sidebar with a bar at its edge while active; `marked` puts a dot on it.
+
+        `side` is in window units.
+        """
         state, theme = self._state, self._state.theme
-        side = state.px(size)
         hit = self._hit(label, side, side)
         left, top = hit.rect[:2]
         if hit.hovered and not active:

@@ -9,6 +9,7 @@ import imgui
 
 from studio.gui import scopes
 from studio.gui.control import Rect
+from studio.gui.events import KEY_DOWN, KEY_END, KEY_HOME, KEY_PAGE_DOWN, KEY_PAGE_UP, KEY_UP
 from studio.gui.painter import Painter
 from studio.gui.state import GuiState
 from studio.gui.theme import Color
@@ -98,6 +99,23 @@ class ChromeUi:
             child = imgui.begin_child(name, 0, height, False, imgui.WINDOW_ALWAYS_USE_WINDOW_PADDING)
         with child:
             yield
+
+    def scroll_by_keys(self, line: float) -> None:
+        """Let arrows, Page Up and Down, Home and End scroll the part that is drawn; `line` is of the design."""
+        state, at = self._state, imgui.get_scroll_y()
+        page = max(1.0, imgui.get_window_height() - state.px(line))
+        ways = {
+            KEY_DOWN: at + state.px(line),
+            KEY_UP: at - state.px(line),
+            KEY_PAGE_DOWN: at + page,
+            KEY_PAGE_UP: at - page,
+            KEY_HOME: 0.0,
+            KEY_END: imgui.get_scroll_max_y(),
+        }
+        for key, wanted in ways.items():
+            if state.pressed(key):
+                imgui.set_scroll_y(min(imgui.get_scroll_max_y(), max(0.0, wanted)))
+                state.settle = max(1, state.settle)
 
     @contextmanager
     def tight_rows(self) -> Iterator[None]:

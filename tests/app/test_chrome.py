@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,17 @@ def test_any_size_of_window(stands: Any, sample_slide: Path, size: tuple[int, in
     for control in stand.p.gui.controls:
         assert 0 <= control.middle[0] <= size[0]
         assert 0 <= control.middle[1] <= size[1]
+
+
+def test_icons_of_panels_never_lie_over_each_other(stands: Any) -> None:
+    stand = stands(size=(720, 480), ui_scale=2.0, extensions={"cellseg": True})
+    stand.p.settle()
+    icons = sorted((c.rect for c in stand.p.gui.controls if c.panel == "sidebar"), key=lambda rect: rect[1])
+    assert len(icons) == len(stand.host.enabled)
+    for (_, top, _, height), (_, below, _, _) in pairwise(icons):
+        assert top + height <= below + 0.5
+    stand.p.click("Settings", "sidebar")
+    assert stand.host.open_spec.name == "settings"
 
 
 def test_a_region_chosen_on_the_slide_is_found_in_a_long_list(stands: Any, sample_slide: Path) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from studio.app.folder import list_folder, resolve, size_text, start_of
-from studio.app.help import sections_of
+from studio.app.help import LINE, sections_of
+from studio.gui.events import KEY_DOWN, KEY_END, KEY_HOME, KEY_PAGE_DOWN, KEY_PAGE_UP, KEY_UP, Key
+from studio.gui.painter import Painter
 from studio.session import PathDialog, Question
 
 
@@ -281,6 +283,35 @@ def test_the_page_of_shortcuts_fits_the_window(stands: Any, size: tuple[int, int
     left, top, width, height = stand.p.control("Close", "dialog").rect
     assert left + width <= size[0]
     assert top + height <= size[1]
+
+
+def test_the_page_of_shortcuts_is_scrolled_by_keys(stands: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand = stands(size=(700, 420))
+    tops: list[float] = []
+    text = Painter.text
+
+    def listened(*args: Any) -> None:
+        if args[2] == "Mouse":
+            tops.append(args[1][1])
+        text(*args)
+
+    monkeypatch.setattr(Painter, "text", listened)
+    stand.chrome.toggle_help()
+    stand.p.settle()
+    first = tops[-1]
+
+    def scrolled(key: int) -> float:
+        stand.p.put(Key(key, 0, True), Key(key, 0, False))
+        stand.p.settle()
+        return first - tops[-1]
+
+    assert scrolled(KEY_DOWN) == LINE
+    end = scrolled(KEY_END)
+    assert end > 10 * LINE
+    assert scrolled(KEY_UP) == end - LINE
+    assert scrolled(KEY_HOME) == 0
+    assert LINE < scrolled(KEY_PAGE_DOWN) < end
+    assert scrolled(KEY_PAGE_UP) == 0
 
 
 def test_the_page_of_shortcuts_names_every_key(stands: Any) -> None:
