@@ -33,6 +33,9 @@ TITLE_HEIGHT = 40
 SLIDE_WIDTH_MIN = 200
 """A drawer narrows before the slide has less than this."""
 
+DRAWER_WIDTH_MIN = 240
+"""It doesn't get narrower than this: its fields would have no room."""
+
 _AT_THE_BOTTOM = ("settings", "extensions")
 """Panels about the program rather than the slide: their icons stand apart."""
 
@@ -138,7 +141,7 @@ class Chrome:
         spec = self._host.open_spec
         px = gui.chrome.px
         room = gui.chrome.size[0] - left - px(SLIDE_WIDTH_MIN)
-        width = max(px(160), min(px(DRAWER_WIDTH), room))
+        width = max(px(DRAWER_WIDTH_MIN), min(px(DRAWER_WIDTH), room))
         if spec is None:
             self._host.draw(gui.ui)
             return 0.0

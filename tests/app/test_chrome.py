@@ -145,6 +145,15 @@ def test_settings_change_the_look_at_once(stands: Any) -> None:
     assert stand.p.control("Theme").rect[3] > 1.2 * before[3]
 
 
+def test_large_letters_in_a_small_window_can_be_made_smaller_again(stands: Any) -> None:
+    stand = stands(size=(800, 600), ui_scale=2.0)
+    stand.host.open("settings")
+    stand.p.settle()
+    left, top, width, height = stand.p.control("UI scale").rect
+    stand.p.drag((left + 0.75 * width, top + height / 2), (left + 0.2 * width, top + height / 2))
+    assert stand.session.settings.ui_scale == pytest.approx(1.0, abs=0.1)
+
+
 def test_zoom_buttons(stands: Any, sample_slide: Path) -> None:
     stand = stands()
     assert not stand.p.control("Zoom in").enabled
