@@ -128,11 +128,14 @@ class AnnotationsPanel(Panel):
         if not document.lines:
             ctx.ui.text("None. Press Measure and drag a line.", dim=True)
             return
-        for number, (x0, y0, x1, y1) in enumerate(document.lines):
+        for number, (x0, y0, x1, y1) in enumerate(tuple(document.lines), 1):
             text = distance_text(math.hypot(x1 - x0, y1 - y0), mpp)
-            if ctx.ui.row(f"Line {number + 1}", detail=text, tooltip=f"Copy {text} to the clipboard."):
+            if ctx.ui.row(f"Line {number}", detail=text, beside=1, tooltip=f"Copy {text} to the clipboard."):
                 ctx.ui.copy(text)
                 ctx.notify("info", f"Copied {text}.")
+            ctx.ui.same_line(2)
+            if ctx.ui.icon_button(f"Clear line {number}", "trash", tooltip=f"Take line {number} off the slide."):
+                del document.lines[number - 1]
         if ctx.ui.button("Clear lines", width=-1.0, tooltip=TIPS["Clear lines"]):
             document.lines.clear()
 

@@ -79,6 +79,10 @@ def test_lines_are_copied_and_cleared(ctx: Any, panel: AnnotationsPanel) -> None
     ctx.ui.press("Line 1")
     ctx.draw(panel)
     assert ctx.ui.copied == "249.5 µm"
+    ctx.document.lines.append((0.0, 0.0, 30.0, 40.0))
+    ctx.ui.press("Clear line 1")
+    once(ctx, panel)
+    assert ctx.document.lines == [(0.0, 0.0, 30.0, 40.0)]
     ctx.ui.press("Clear lines")
     once(ctx, panel)
     assert ctx.document.lines == []
