@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from studio.core.lru import ByteLRU
 from studio.errors import SlideError
 from studio.slide.inuse import InUse
+from studio.slide.rgb import PROBLEMS
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +178,7 @@ class FastTiles:
             self._levels = tiled_levels(self._path, self._sizes, self._downsamples)
             if self._levels:
                 self._file = _File(self._path)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+        except PROBLEMS as error:
             # Whatever the parser trips over, OpenSlide reads the slide.
             log.info("%s: no tiles can be read directly (%s)", self._path.name, error)
             self._levels = {}
@@ -191,7 +192,7 @@ class FastTiles:
             return self._composed(level, found, rect, file)
         except _Missing:
             return None
-        except (OSError, ValueError, LookupError, TypeError, RuntimeError, SlideError) as error:
+        except (*PROBLEMS, SlideError) as error:
             # Whatever the decoder trips over, OpenSlide has the last word on it.
             proof = self._proofs[level]
             proof.errors += 1

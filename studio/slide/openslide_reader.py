@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,9 @@ from studio.slide.fasttiles import FastTiles
 from studio.slide.inuse import InUse
 from studio.slide.mpp import find_mpp
 from studio.slide.unchanged import Unchanged
+
+_TILE_PX = 1 << 28
+"""A tile of more pixels is none: OpenSlide ends the program where it can't have the memory for one."""
 
 
 def detect(path: Path) -> str | None:
@@ -48,11 +51,15 @@ class OpenSlideReader:
         self._path = path
         self._lock = threading.Lock()
         self._closed = False
+        self._fast: FastTiles | None = None
         self._bad: set[tuple[int, int, int]] = set()
         self._file = Unchanged(path)
         self._handle: _Handle | None = _Handle(path)
         slide = self._handle.slide
         self.properties: Mapping[str, str] = MappingProxyType(dict(slide.properties))
+        if any(pixels > _TILE_PX for pixels in _tile_pixels(self.properties, len(slide.level_dimensions))):
+            self.close()
+            raise SlideError(f"{path.name} is damaged: it speaks of tiles larger than any. Copy it again.")
         self.level_sizes: tuple[tuple[int, int], ...] = tuple((int(w), int(h)) for w, h in slide.level_dimensions)
         self._downsamples: tuple[float, ...] = tuple(float(d) for d in slide.level_downsamples)
         self.level_downsamples = tuple(
@@ -60,7 +67,8 @@ class OpenSlideReader:
             for size, mean in zip(self.level_sizes, self._downsamples, strict=True)
         )
         self.reading = find_mpp(self.properties)
-        self._fast = FastTiles(path, self.level_sizes, self._downsamples) if vendor in FAST_VENDORS else None
+        if vendor in FAST_VENDORS:
+            self._fast = FastTiles(path, self.level_sizes, self._downsamples)
 
     def read(self, level: int, x_level: int, y_level: int, w: int, h: int, *, moved: bool = False) -> NDArray[np.uint8]:
         """RGB (h, w, 3) of a rectangle of a level, white where there is nothing."""
@@ -166,6 +174,13 @@ def _openslide_error() -> Any:
     import openslide
 
     return openslide.OpenSlideError
+
+
+def _tile_pixels(properties: Mapping[str, str], levels: int) -> Iterator[int]:
+    """Pixels of a tile of each level that says how large its tiles are."""
+    for level in range(levels):
+        sides = [properties.get(f"openslide.level[{level}].tile-{side}", "0") for side in ("width", "height")]
+        yield int(sides[0]) * int(sides[1])
 
 
 def _exact_downsample(full: tuple[int, int], size: tuple[int, int], mean: float) -> float:

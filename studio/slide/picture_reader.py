@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from studio.errors import SlideError
 from studio.slide.mpp import find_mpp
-from studio.slide.rgb import check_size, to_rgb, too_large
+from studio.slide.rgb import PROBLEMS, check_size, to_rgb, too_large
 from studio.slide.tiff_picture import read_tiff
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class PictureReader:
             is_tiff = file.read(4) in _TIFF_MAGIC
         try:
             pixels, properties = read_tiff(path) if is_tiff else _read_picture(path)
-        except (OSError, ValueError, KeyError, IndexError, RuntimeError, SyntaxError, MemoryError) as error:
+        except PROBLEMS as error:
             raise SlideError(_complaint(path, is_tiff, error)) from error
         self.vendor = "tiff" if is_tiff else properties.get("picture.format", "picture").lower()
         self.properties: Mapping[str, str] = MappingProxyType(properties)
@@ -77,9 +77,10 @@ def _complaint(path: Path, is_tiff: bool, error: Exception) -> str:
             f"{path.name} is not a slide: neither OpenSlide nor the picture readers know its format. "
             "Open a whole-slide image (svs, ndpi, mrxs, scn, tif, dcm, …) or a PNG, JPEG or TIFF picture."
         )
+    why = str(error).strip(".") or type(error).__name__
     if is_tiff:
-        return f"{path.name} is a TIFF that can't be read: {error}. It may be cut short: copy it again."
-    return f"{path.name} can't be read as a picture: {error}. It may be damaged or cut short: copy it again."
+        return f"{path.name} is a TIFF that can't be read: {why}. It may be damaged or cut short: copy it again."
+    return f"{path.name} can't be read as a picture: {why}. It may be damaged or cut short: copy it again."
 
 
 def _read_picture(path: Path) -> tuple[NDArray[np.uint8], dict[str, str]]:

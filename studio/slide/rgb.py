@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import SlideError
+
+PROBLEMS = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError, SyntaxError),
+    *(ArithmeticError, AssertionError, struct.error, zlib.error),
+)
+"""What the libraries that decode pictures raise for damaged files."""
 
 MAX_PICTURE_PX = 400_000_000
 """Beyond this a picture needs a pyramid: 1.2 GB as RGB."""
@@ -21,6 +29,12 @@ def check_size(path: Path, width: int, height: int) -> None:
     """Raise SlideError for a picture that is too large to be held in memory."""
     if width * height > MAX_PICTURE_PX:
         raise too_large(path)
+
+
+def check_shape(pixels: NDArray[Any]) -> None:
+    """Raise ValueError for numbers that are no picture (h, w) or (h, w, colours)."""
+    if pixels.ndim not in (2, 3) or 0 in pixels.shape:
+        raise ValueError(f"pixels of shape {pixels.shape} are no picture")
 
 
 def too_large(path: Path) -> SlideError:
@@ -39,8 +53,7 @@ def to_rgb(
     Deep pictures are stretched to their own range. `alpha` is (h, w), of the
     same depth; with `premultiplied` the colours are dimmed by it already.
     """
-    if pixels.ndim not in (2, 3) or 0 in pixels.shape:
-        raise ValueError(f"pixels of shape {pixels.shape} are no picture")
+    check_shape(pixels)
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.dtype == np.bool_:

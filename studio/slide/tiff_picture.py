@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import SlideError
-from studio.slide.rgb import check_size, to_rgb
+from studio.slide.rgb import PROBLEMS, check_shape, check_size, to_rgb
 
 _UNITS = {1: "none", 2: "inch", 3: "centimeter"}
 _WHITE_IS_ZERO, _PALETTE, _YCBCR, _CMYK = 0, 3, 6, 5
@@ -41,7 +41,8 @@ def read_tiff(path: Path) -> tuple[NDArray[np.uint8], dict[str, str]]:
             sizes = dict(zip(series.axes, series.shape, strict=True))
             check_size(path, sizes.get("X", page.imagewidth), sizes.get("Y", page.imagelength))
             if page.photometric not in _SHOWN:
-                raise SlideError(f"The colours of {path.name} are {page.photometric.name}. Save it as RGB.")
+                colours = getattr(page.photometric, "name", page.photometric)
+                raise SlideError(f"The colours of {path.name} are {colours}. Save it as RGB.")
             rgb = _rgb(_planes_last(series.asarray(), series.axes), page)
             return _upright(rgb, int(page.tags.valueof("Orientation", 1))), _properties(page, tiff)
     except tifffile.TiffFileError as error:
@@ -63,7 +64,7 @@ def is_beyond_openslide(path: Path) -> bool:
             if int(page.bitspersample) > 8:
                 return True
             return page.samplesperpixel == 1 and "C" in tiff.series[0].axes
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SlideError):
+    except (*PROBLEMS, SlideError):
         return False
 
 
@@ -122,6 +123,7 @@ def _planes_last(pixels: NDArray[Any], axes: str) -> NDArray[Any]:
 
 def _rgb(pixels: NDArray[Any], page: Any) -> NDArray[np.uint8]:
     """RGB of a page's numbers (h, w) or (h, w, samples)."""
+    check_shape(pixels)
     kind = int(page.photometric)
     if kind == _WHITE_IS_ZERO and pixels.dtype.kind in "bu":
         pixels = ~pixels if pixels.dtype == np.bool_ else (1 << int(page.bitspersample)) - 1 - pixels

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from studio.errors import SlideError, SlideLostError
@@ -22,8 +24,6 @@ def slide_path(tmp_path: Path) -> Path:
 
 def damage_tile(path: Path, index: int) -> None:
     """Overwrite one stored tile of the first level with nonsense."""
-    import tifffile
-
     with tifffile.TiffFile(path) as tiff:
         page = tiff.pages.first
         offset, length = page.dataoffsets[index], page.databytecounts[index]
@@ -51,6 +51,27 @@ def test_what_is_no_slide(tmp_path: Path, name: str, content: bytes | None, says
     with pytest.raises(SlideError, match=says) as caught:
         open_slide(path)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "layout"),
+    [
+        ("TileLength", 2**31 - 1, {"tile": (64, 64)}),
+        ("TileLength", 0, {"tile": (64, 64)}),
+        ("ImageWidth", 0, {"tile": (64, 64)}),
+        ("ImageWidth", 0, {}),
+        ("BitsPerSample", 0, {}),
+        ("PhotometricInterpretation", 77, {}),
+    ],
+)
+def test_tags_that_no_picture_has(tmp_path: Path, tag: str, value: int, layout: dict[str, Any]) -> None:
+    """OpenSlide would end the program for want of memory; other libraries divide by what is 0."""
+    path = tmp_path / "odd.tif"
+    tifffile.imwrite(path, tissue_like(120, 150)[..., 0], compression="lzw", photometric="minisblack", **layout)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tiff.pages.first.tags[tag].overwrite(value)
+    with pytest.raises(SlideError, match=r"odd\.tif"), open_slide(path) as slide:
+        slide.read_tile(0, 0, 0)
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:

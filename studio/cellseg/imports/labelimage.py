@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import struct
 import tokenize
 import warnings
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +15,14 @@ from studio.cellseg.imports.placing import imported, whole_slide
 from studio.cellseg.imports.settle import check_shape, from_array
 from studio.cellseg.scratch import whole_array
 from studio.errors import ResultFileError, UsageError
+from studio.slide.rgb import PROBLEMS as PICTURE_PROBLEMS
 
 if TYPE_CHECKING:
     from studio.cellseg.result import Segmentation
     from studio.core.jobs import Progress
     from studio.slide import WSI
 
-PROBLEMS = (
-    *(OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError),
-    *(SyntaxError, OverflowError, ZeroDivisionError, struct.error, zlib.error, tokenize.TokenError),
-)
+PROBLEMS = (*PICTURE_PROBLEMS, tokenize.TokenError)
 """What the libraries raise for damaged files."""
 
 _LAZY_BYTES = 256 << 20
