@@ -104,11 +104,19 @@ class StatusBar:
         mpp, buttons = self._camera.mpp, []
         for power in POWERS:
             active = mpp is not None and abs(mpp * power / UM_AT_1X - 1) < 0.005
-            why = "" if mpp is not None else "The slide doesn't say how large a pixel is: set it in the Slide panel."
             command = self._commands[f"power_{power:g}"]
-            tip = why or f"Look as through a {power:g}× objective: {UM_AT_1X / power:g} µm per pixel ({command.keys})"
+            tip = f"Look as through a {power:g}× objective: {UM_AT_1X / power:g} µm per pixel ({command.keys})"
+            tip = self._why_no_mpp() or tip
             buttons.append(_Button(command, f"{power:g}×", "", f"{power:g}×", 42 if power < 5 else 34, tip, active))
         return buttons
+
+    def _why_no_mpp(self) -> str:
+        """Why magnifications mean nothing, in words; empty where they do."""
+        if self._camera.mpp is not None:
+            return ""
+        if not self._camera.has_slide:
+            return "Open a slide first."
+        return "The slide doesn't say how large a pixel is: set it in the Slide panel."
 
     def _buttons(self, gui: Gui, rect: Rect, right: float, buttons: Sequence[_Button]) -> float:
         """Buttons that end at `right`; where they begin."""
@@ -137,18 +145,18 @@ class StatusBar:
             return right
         gui.chrome.move_to(right - width, rect[1] + px(3))
         command = self._commands["zoom_mpp"]
-        tip = f"{command.title} ({command.keys})"
+        tip = self._why_no_mpp() or f"{command.title} ({command.keys})"
         if listed:
-            self._power_list(gui, width, text)
+            self._power_list(gui, width, text, tip)
         elif gui.ui.flat_button("Zoom", width, px(24), text=text, enabled=command.enabled(), tooltip=tip):
             command.run()
         return right - width
 
-    def _power_list(self, gui: Gui, width: float, text: str) -> None:
+    def _power_list(self, gui: Gui, width: float, text: str, tip_of_exact: str) -> None:
         """What the buttons of the objectives do, where there is no room for them."""
         powers, exact = self._powers(), self._commands["zoom_mpp"]
         entries = [Entry(each.label, each.command.enabled(), each.tip, each.active) for each in powers]
-        entries.append(Entry(exact.title, exact.enabled(), f"{exact.title} ({exact.keys})"))
+        entries.append(Entry(exact.title, exact.enabled(), tip_of_exact))
         tip = "How close the view is, and objectives to choose from."
         chosen = gui.ui.flat_menu_button("Zoom", width, gui.chrome.px(24), entries, text=text, tooltip=tip)
         if chosen is not None:

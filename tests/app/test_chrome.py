@@ -15,6 +15,7 @@ from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry
 from studio.document import Overlay
 from studio.gui import painter
+from studio.gui.state import GuiState
 from studio.settings import Settings
 
 HIGH = (1500, 1150)
@@ -226,10 +227,22 @@ def test_no_two_controls_of_a_panel_share_a_name(stands: Any, sample_slide: Path
         assert len(names) == len(set(names))
 
 
-def test_objectives_and_exact_zoom_in_the_status_bar(stands: Any, sample_slide: Path) -> None:
+def test_objectives_and_exact_zoom_in_the_status_bar(
+    stands: Any, sample_slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stand = stands()
     assert not stand.p.control("10×", "view").enabled
+    told: list[str] = []
+    monkeypatch.setattr(GuiState, "tooltip", lambda _state, label, text, **_: told.append(f"{label}: {text}"))
+    stand.p.settle()
+    assert "10×: Open a slide first." in told
     stand.open_slide(sample_slide)
+    monkeypatch.setattr(type(stand.session.document.slide), "mpp", None)
+    told.clear()
+    stand.p.settle()
+    for name in ("10×", "Zoom"):
+        assert any(tip.startswith(f"{name}: The slide doesn't say how large") for tip in told)
+    monkeypatch.undo()
     stand.p.click("10×", "view")
     assert stand.camera.mpp == pytest.approx(1.0)
     stand.p.click("Zoom", "view")
