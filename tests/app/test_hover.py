@@ -67,6 +67,12 @@ def test_a_click_selects_a_drag_does_not_and_esc_lets_go(stand: Stand) -> None:
     click(tool, at)
     stand.p.settle()
     assert document.selected_cell == 0
+    # Nor is it a click where the button is let go after the window was left.
+    document.tool = ""
+    assert not tool.on_event(MouseButton(0, True, 0), (150.0, 50.0))
+    tool.on_event(Focus(False), None)
+    tool.on_event(MouseButton(0, False, 0), (150.0, 50.0))
+    assert selection._click is None
     # What nobody sees nobody clicks.
     document.tool, document.style.alpha = "", 0.0
     click(tool, at)
@@ -170,5 +176,7 @@ def test_from_far_away_a_ring_of_one_size_is_around_the_selected_cell(stand: Sta
             assert {radius for _, radius in drawn} == {RING}
         else:
             assert not drawn
-    document.style.alpha = 0.0
+    document.comparison.view = "bare"
+    assert tool.ring_slide is None
+    document.comparison.view, document.style.alpha = "b", 0.0
     assert tool.ring_slide is None

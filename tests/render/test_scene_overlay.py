@@ -309,6 +309,9 @@ def test_a_million_centroids_far_out_are_a_map_of_density(staged: Stage) -> None
     assert green(5000, 8000) == pytest.approx(0, abs=0.02)
     # No noise: the eye sees even colour where cells lie evenly.
     assert picture[rows][:, (x > 500) & (x < 3500), 0].std() < 25
+    staged.look(7000, 7000, 60.0, centroid=True, alpha=0.5)
+    on_slide = np.ix_(rows, (x > 500) & (x < 13500))
+    assert_close(staged.sharp()[on_slide], (picture[on_slide] + PAPER) / 2)
     staged.look(2000, 7000, 1.0, centroid=True)
     close = staged.sharp()
     dots = np.abs(close - GREEN).max(axis=2) <= 2

@@ -82,9 +82,11 @@ def test_other_cells_shown_meanwhile_stay(run: tuple[Session, Job], tmp_path: Pa
     session.update()
     other = Overlay(source_of(np.ones((10, 10), np.uint32)), "preview")
     session.document.set_overlay(other)
+    version = session.document.overlay_version
     job.events.append(("block", block(tmp_path, 100, 100)))
     session.update()
     assert session.document.overlay is other
+    assert session.document.overlay_version == version
     session.clear_overlay()
     job.events.append(("block", block(tmp_path, 0, 100)))
     session.update()
@@ -120,6 +122,14 @@ def test_a_slide_that_was_left_has_the_cells_found_so_far_again(
     job.events.append(("block", block(tmp_path, 100, 0)))
     session.update()
     assert session.document.overlay is None
+    # Other cells on the slide that was opened again stay.
+    session.close_slide()
+    bench.open(sample_slide)
+    other = Overlay(source_of(np.ones((10, 10), np.uint32)), "preview")
+    session.document.set_overlay(other)
+    job.events.append(("block", block(tmp_path, 100, 100)))
+    session.update()
+    assert session.document.overlay is other
 
 
 def test_blocks_of_one_slide_are_not_shown_on_another(bench: Bench, run: tuple[Session, Job], tmp_path: Path) -> None:
@@ -146,6 +156,21 @@ def half(folder: Path, col: int, labels: np.ndarray) -> dict[str, Any]:
     file = folder / f"half_{col}.block"
     file.write_bytes(to_bytes(data))
     return block_event(data, file)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_click_is_not_lost_when_a_block_comes(
+    run: tuple[Session, Job], bench: Bench, tmp_path: Path, begun: bool
+) -> None:
+    session, job = run
+    job.events.append(("block", block(tmp_path, 0, 0)))
+    session.update()
+    session.selection.click((101.0, 101.0))
+    if begun:
+        session.selection.follow()
+    job.events.append(("block", block(tmp_path, 100, 100)))
+    bench.wait(lambda: session.selection.selected is not None)
+    assert session.document.selected_cell
 
 
 def test_a_cell_of_finished_blocks_is_pointed_at_and_selected_and_stays_so_in_the_result(

@@ -62,7 +62,8 @@ def test_a_pointer_that_moves_on_shows_nothing_late(session: Session, bench: Ben
     selection.point_at(FIRST)
     selection.follow()
     selection.point_at(GAP)
-    bench.wait(lambda: math.isinf(selection.due_s) and session.idle)
+    known = lambda: math.isinf(selection.due_s) and session.idle  # noqa: E731
+    bench.wait(lambda: selection.hovered is not None or known())
     assert selection.hovered is None
 
 
@@ -95,6 +96,26 @@ def test_other_cells_have_nothing_selected(session: Session, bench: Bench) -> No
     bench.wait(lambda: selection.selected is not None)
     show(session, labels_with(3))
     assert (document.selected_cell, selection.selected) == (0, None)
+    # Neither a click that waits for its turn nor one that is being looked up is one on the cells that come.
+    for begun in (False, True):
+        selection.click(FIRST)
+        if begun:
+            selection.follow()
+        show(session, labels_with(3))
+        bench.wait(lambda: not selection._busy)
+        assert (document.selected_cell, selection.selected) == (0, None)
+
+
+def test_measures_are_those_of_the_cells_as_they_are_now(session: Session, bench: Bench) -> None:
+    selection, document = session.selection, session.document
+    selection.point_at((20.0, 26.0))
+    bench.wait(lambda: selection.hovered is not None)
+    assert document.overlay is not None
+    source = document.overlay.source
+    assert isinstance(source, ArraySource)
+    source.labels = np.where(np.arange(64)[:, None] < 4, labels_with(12), 0).astype(np.uint32)
+    document.grow_overlay((0.0, 0.0, 10.0, 10.0))
+    bench.wait(lambda: selection.hovered is not None and dict(selection.hovered.measures)["Area"] == "2 µm²")
 
 
 def test_a_label_of_a_run_under_way_that_no_block_knows_shows_nothing(session: Session, bench: Bench) -> None:
@@ -149,9 +170,15 @@ def test_a_column_is_read_in_the_background_once(session: Session, bench: Bench)
     bench.wait()
     assert not bench.said("error")
     document.style.fill = "area_um2"
-    show(session, labels_with(4))
+    document.grow_overlay((0.0, 0.0, 10.0, 10.0))
+    bench.wait(lambda: document.values is not values)
+    session.document.style.fill = "perimeter_um"
+    session.update()
+    # What was asked for of cells that are gone comes too late.
+    others = show(session, labels_with(4))
     bench.wait(lambda: document.values is not None)
-    assert document.values is not values
+    assert document.values is not None
+    assert (document.values.source, document.values.column) == (others, "perimeter_um")
 
 
 def test_columns_in_words() -> None:
