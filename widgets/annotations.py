@@ -53,7 +53,7 @@ class AnnotationsPanel(Panel):
             ctx.ui.text("Open a slide to draw regions on it, measure, and bookmark views.", dim=True)
             return
         self._tools(ctx)
-        with ctx.ui.section(f"Regions ({len(ctx.document.rois)})") as is_open:
+        with ctx.ui.section("Regions", shown=f"Regions ({len(ctx.document.rois):,})") as is_open:
             if is_open:
                 self._regions(ctx)
         with ctx.ui.section("Measured lines", default_open=bool(ctx.document.lines)) as is_open:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from studio.app.comparing import Comparing
 from studio.app.dialogs import Dialogs
 from studio.app.host import PanelHost
-from studio.app.hud import MARGIN, STRIP_WIDTH, Hud
+from studio.app.hud import MARGIN, SCALE_BAR_HEIGHT, SCALE_BAR_MAX, STRIP_WIDTH, Hud
 from studio.app.menu import Menu
 from studio.app.previewhere import PreviewHere
 from studio.app.statusbar import HEIGHT as STATUS_HEIGHT
@@ -84,8 +84,15 @@ class Chrome:
         shown = self._host.open_spec
         free = self._hud.draw_jobs(gui, area, shown.name if shown is not None else None)
         self._dialogs.draw(gui)
-        # Side by side where there is room for both.
-        draw_toasts(gui, self._session, area if area[2] >= px(2 * TOAST_WIDTH + STRIP_WIDTH + 60) else free)
+        if area[2] >= px(2 * TOAST_WIDTH + STRIP_WIDTH + 60):
+            # Side by side: there is room for both.
+            free = area
+        elif (
+            free == area and area[2] < px(TOAST_WIDTH + SCALE_BAR_MAX + 60) and self._session.document.slide is not None
+        ):
+            # Over the scale bar, not on it.
+            free = (*area[:3], max(1.0, area[3] - px(SCALE_BAR_HEIGHT + 10)))
+        draw_toasts(gui, self._session, free)
         return area
 
     def drop(self, paths: Sequence[Path]) -> None:

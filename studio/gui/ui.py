@@ -176,8 +176,11 @@ class Ui(Charts, Tables, Pictures, Buttons, Sliders, Menus):
         imgui.same_line(spacing=self._state.px(gap))
 
     @contextmanager
-    def section(self, label: str, default_open: bool = True) -> Iterator[bool]:
-        """A part of a panel that its heading opens and closes; what it was is remembered. Yields whether it is open."""
+    def section(self, label: str, default_open: bool = True, *, shown: str = "") -> Iterator[bool]:
+        """A part of a panel that its heading opens and closes; what it was is remembered. Yields whether it is open.
+
+        `shown` stands there instead of the label, which has to stay the same.
+        """
         state, theme = self._state, self._state.theme
         key = (state.panel, label)
         is_open = state.open_sections.get(key, default_open)
@@ -193,7 +196,7 @@ class Ui(Charts, Tables, Pictures, Buttons, Sliders, Menus):
         chevron = "chevron_down" if is_open else "chevron_right"
         self._paint.icon_in((left - state.px(2), top, state.px(20), height), chevron, theme.dim)
         place = (left + state.px(22), top, width - state.px(22), height)
-        self._paint.text_in(place, label, theme.text, font=state.fonts.bold)
+        self._paint.text_in(place, shown or label, theme.text, font=state.fonts.bold)
         self._done(label, "section", True, is_open, "")
         with scopes.identified(label):
             yield is_open

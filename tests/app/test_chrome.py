@@ -215,6 +215,11 @@ def test_a_region_chosen_on_the_slide_is_found_in_a_long_list(stands: Any, sampl
         assert row.rect[1] < name.rect[1] < row.rect[1] + 40
     stand.p.type_into("Name", "Tumour")
     assert stand.session.document.rois[3].name == "Tumour"
+    stand.p.wheel(200, 400, 100)
+    stand.p.click("Regions", "annotations")
+    stand.session.rois.remove(0)
+    stand.p.settle()
+    assert stand.p.find("Name") is None, "what was closed stays so"
 
 
 def test_no_two_controls_of_a_panel_share_a_name(stands: Any, sample_slide: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+from studio.app.hud import MARGIN, SCALE_BAR_HEIGHT, SCALE_BAR_MAX
 
 LONG = "The slide can't be opened because of a long reason that has to be told in full. " * 4
 
@@ -46,6 +49,20 @@ def test_those_that_find_no_room_are_left_out(stands: Any) -> None:
     assert len(shown) < 5
     assert min(c.rect[1] for c in shown) >= stand.area[1]
     assert shown[0].label.startswith("4 ")
+
+
+def test_they_leave_the_scale_bar_in_sight(stands: Any, sample_slide: Path) -> None:
+    for size in ((1280, 800), (720, 480)):
+        stand = stands(size=size)
+        stand.open_slide(sample_slide)
+        stand.host.open("annotations")
+        stand.session.notify("info", "hello")
+        stand.p.settle()
+        left, top, _, height = stand.p.control("hello").rect
+        area_left, area_top, _, area_height = stand.area
+        beside = left >= area_left + MARGIN + SCALE_BAR_MAX + 24
+        above = top + height <= area_top + area_height - MARGIN - SCALE_BAR_HEIGHT
+        assert beside or above
 
 
 def test_they_take_the_pointer_from_the_slide(stands: Any) -> None:

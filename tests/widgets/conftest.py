@@ -180,7 +180,7 @@ class FakeUi:
         yield
 
     @contextmanager
-    def section(self, label, default_open=True) -> Iterator[bool]:
+    def section(self, label, default_open=True, *, shown="") -> Iterator[bool]:
         yield default_open or label in self.open_sections
 
 
