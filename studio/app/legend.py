@@ -28,14 +28,18 @@ class Legend:
 
 def legends(document: Document) -> list[Legend]:
     """What the overlay, as it is drawn now, has to be explained with."""
-    overlay, style = document.overlay, document.style
-    if overlay is None or style.alpha <= 0 or document.comparison.view == "differences":
+    style, comparison = document.style, document.comparison
+    overlay = document.overlay if "b" in comparison.sides else comparison.kept
+    if overlay is None or style.alpha <= 0 or comparison.view == "differences":
         return []
     found = []
     network = (style.cellprob or style.gradxy) and overlay.source.has_flows
     if style.cellprob and has_probability(overlay.source):
         found.append(Legend("Cell probability", PROBABILITY_MAP, "0", "1"))
-    by_value = style.mask and not network and style.fill not in (PLAIN_FILL, FILL_BY_CELL)
+    # A is never coloured by a measure.
+    by_value = (
+        overlay is document.overlay and style.mask and not network and style.fill not in (PLAIN_FILL, FILL_BY_CELL)
+    )
     values = document.values
     if by_value and values is not None and values.column == style.fill:
         low, high = style.value_range or (values.low, values.high)

@@ -64,7 +64,7 @@ class Colours:
         def failed(job: Job) -> None:
             if document.overlay is not None and document.overlay.source is source:
                 self._host.notify("error", job.error or f"The column {column} can't be read.")
-                document.style.fill = PLAIN_FILL
+                document.style.fill, self._asked = PLAIN_FILL, None
 
         self._job = self._run("Colours", work, apply, failed=failed)
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -146,6 +147,20 @@ def test_legends_say_what_colours_mean(stand: Stand) -> None:
     assert legends(document) == []
     assert legends(Document()) == []
     document.style.alpha, document.style.cellprob = 1.0, False
+    assert len(legends(document)) == 1
+    document.style.mask = False
+    assert legends(document) == []
+    document.style.mask, document.comparison.view = True, "differences"
+    assert legends(document) == []
+    # A is seen alone, whose cells are plain.
+    document.comparison.kept, document.comparison.view = replace(document.overlay), "a"
+    assert legends(document) == []
+    document.style.cellprob = True
+    assert [legend.title for legend in legends(document)] == ["Cell probability"]
+    document.style.cellprob = False
+    document.comparison.view = "swipe"
+    assert len(legends(document)) == 1
+    document.comparison.kept, document.comparison.view = None, "b"
     stand.p.frame()
 
 

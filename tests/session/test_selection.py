@@ -12,9 +12,10 @@ from studio.cellseg.columns import column_title, column_unit
 from studio.cellseg.livesource import LiveSource
 from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry
-from studio.document import FILL_BY_CELL, Overlay
+from studio.document import FILL_BY_CELL, PLAIN_FILL, Overlay
 from studio.errors import ResultFileError
 from studio.session import Session
+from studio.session import colours as colours_module
 from studio.session import selection as selection_module
 from studio.session.cellfacts import value_text
 from tests.session.conftest import Bench, labels_with
@@ -179,6 +180,22 @@ def test_a_column_is_read_in_the_background_once(session: Session, bench: Bench)
     bench.wait(lambda: document.values is not None)
     assert document.values is not None
     assert (document.values.source, document.values.column) == (others, "perimeter_um")
+
+
+def test_a_column_that_could_not_be_read_can_be_asked_for_again(
+    session: Session, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args: object) -> None:
+        raise ResultFileError("The table of cells is damaged.")
+
+    document = session.document
+    with monkeypatch.context() as patched:
+        patched.setattr(colours_module, "cell_values", broken)
+        document.style.fill = "area_um2"
+        bench.wait(lambda: document.style.fill == PLAIN_FILL)
+    assert bench.said("error", "damaged")
+    document.style.fill = "area_um2"
+    bench.wait(lambda: document.values is not None)
 
 
 def test_columns_in_words() -> None:
