@@ -99,6 +99,7 @@ class Dialogs:
                     self._mpp,
                     step=0.01,
                     fmt="%.4f",
+                    low=0.0001,
                     unit="µm/px",
                     tooltip=question.tip,
                     focus=not self._typing,
@@ -110,7 +111,11 @@ class Dialogs:
             if gui.chrome.pressed(KEY_ESCAPE):
                 self._session.dismiss_question()
                 return
-            if gui.chrome.pressed(KEY_ENTER, KEY_KP_ENTER) and not gui.chrome.text_refused:
+            if gui.chrome.text_refused:
+                # What is typed next is another try.
+                self._typing = False
+                gui.draw_again()
+            elif gui.chrome.pressed(KEY_ENTER, KEY_KP_ENTER):
                 answer = True
         if answer is not None:
             self._session.answer(answer, self._mpp if question.value is not None else None)

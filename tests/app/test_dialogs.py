@@ -66,8 +66,13 @@ def test_enter_with_nonsense_answers_nothing(stands: Any) -> None:
     stand.p.type_into("Pixel size", "half")
     assert answers == []
     assert "Pixel size must be a number" in stand.session.toasts[-1].text
+    stand.p.type("-3")
     stand.p.key("Enter")
-    assert answers == [0.25]
+    assert answers == []
+    assert "Pixel size must be 0.0001 or more" in stand.session.toasts[-1].text
+    stand.p.type("0,4")
+    stand.p.key("Enter")
+    assert answers == [0.4]
 
 
 @pytest.mark.parametrize("how", ["Only look", "Esc"])
