@@ -13,7 +13,7 @@ from studio.core.jobs import Job, Progress
 from studio.document import Overlay
 from studio.errors import ParameterError, StudioError
 from studio.session import files
-from studio.session.base import JobHost
+from studio.session.base import CLOSE_TIMEOUT_S, JobHost
 from studio.session.dropped import Dropped, sort_dropped
 from studio.session.state import Question
 
@@ -58,6 +58,12 @@ class SlideSession(JobHost):
         for problem in problems[told:]:
             self.notify("error", problem)
         return changed or len(problems) > told
+
+    def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
+        """As in the base; the slide is closed first, so that nobody waits for what still reads it."""
+        if self.document.slide is not None:
+            self.document.slide.close()
+        super().close(timeout_s)
 
     @property
     def loading(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,29 @@ def test_what_of_a_slide_cant_be_read_is_said_once(bench: Any, sample_slide: Pat
         assert [toast.text for toast in session.toasts if "away.svs is gone" in toast.text] != []
         assert len(session.toasts) == 1
         session.toasts.clear()
+
+
+def test_closing_ends_what_still_reads_the_slide(
+    bench: Any, sample_slide: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.open(sample_slide)
+    slide, ends, reading = bench.session.document.slide, [], threading.Event()
+
+    def tissue() -> None:
+        try:
+            for _ in range(2000):
+                slide.drop_cache()
+                slide.read_tile(0, 0, 0)
+                reading.set()
+        except SlideError as error:
+            ends.append(str(error))
+            raise
+
+    monkeypatch.setattr(slide, "tissue", tissue)
+    bench.session.overview.find_tissue()
+    assert reading.wait(20)
+    bench.session.close()
+    assert "closed" in ends[0]
 
 
 def test_a_slide_without_mpp_asks_and_then_works(bench: Any, no_mpp: Path) -> None:
