@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,7 +57,7 @@ class OpenSlideReader:
         self._file = Unchanged(path)
         self._handle: _Handle | None = _Handle(path)
         slide = self._handle.slide
-        self.properties: Mapping[str, str] = MappingProxyType(dict(slide.properties))
+        self.properties: Mapping[str, str] = MappingProxyType(_properties(slide))
         if any(pixels > _TILE_PX for pixels in _tile_pixels(self.properties, len(slide.level_dimensions))):
             self.close()
             raise SlideError(f"{path.name} is damaged: it speaks of tiles larger than any. Copy it again.")
@@ -168,6 +169,15 @@ def _open(path: Path) -> Any:
             f"{path.name} can't be opened: {error}. The file may be damaged or cut short, or parts of it missing: "
             "copy it again from where it came, with the files that belong to it."
         ) from error
+
+
+def _properties(slide: Any) -> dict[str, str]:
+    """All that can be asked for: a name that isn't UTF-8 comes out so that OpenSlide doesn't know it any more."""
+    found = {}
+    for name in slide.properties:
+        with contextlib.suppress(KeyError):
+            found[name] = slide.properties[name]
+    return found
 
 
 def _openslide_error() -> Any:

@@ -225,6 +225,15 @@ def test_the_content_counts_not_the_suffix(tmp_path: Path, slide_path: Path) -> 
         assert slide.vendor == "generic-tiff"
 
 
+def test_a_property_whose_name_is_no_utf8_is_left_out(tmp_path: Path, shared_data: Path) -> None:
+    content = (shared_data / "DAPI_40x.ndpi").read_bytes()
+    path = tmp_path / "other.ndpi"
+    path.write_bytes(content.replace(b"Created=", b"Cr\xe9ated="))
+    with open_slide(path) as slide:
+        assert slide.magnification == 40
+        assert not any(name.startswith("hamamatsu.Cr") for name in slide.properties)
+
+
 def test_fingerprints_differ_between_slides(tmp_path: Path) -> None:
     prints = set()
     for seed in range(3):
