@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.errors import SlideError
+
 if TYPE_CHECKING:
     from studio.session.base import JobHost
     from studio.slide import WSI
@@ -88,9 +90,15 @@ class Overview:
         """Begin to read the pictures, unless that was asked for already."""
 
         def work(slide: WSI) -> dict[str, NDArray[np.uint8]]:
-            found = {"thumbnail": slide.thumbnail(PICTURE_PX)}
-            found |= {name: small(rgb) for name, rgb in slide.associated_images().items() if name != "thumbnail"}
-            return found
+            of_file = {name: small(rgb) for name, rgb in slide.associated_images().items()}
+            try:
+                whole = slide.thumbnail(PICTURE_PX)
+            except SlideError:
+                # A tile that can't be read hides neither the label nor the thumbnail that the scanner made.
+                if not of_file:
+                    raise
+                return of_file
+            return {"thumbnail": whole} | {name: rgb for name, rgb in of_file.items() if name != "thumbnail"}
 
         def keep(pictures: Any) -> None:
             self._pictures = cast("dict[str, NDArray[np.uint8]]", pictures)

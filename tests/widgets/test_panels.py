@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.errors import SlideError
 from studio.gui.panel import Panel
 from studio.settings import Settings
 from studio.slide import WSI
@@ -117,6 +118,15 @@ def test_tissue_is_found_told_and_outlined(ctx: Any, sample_slide: Path) -> None
 
 
 def test_pictures_of_the_file(ctx: Any, sample_slide: Path) -> None:
+    opened(ctx, sample_slide, "Pictures")
+    assert {"Thumbnail", "Label", "Macro"} <= set(ctx.ui.controls)
+
+
+def test_pictures_of_a_slide_with_a_bad_tile(ctx: Any, sample_slide: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_slide: WSI, _max_px: int) -> np.ndarray:
+        raise SlideError("A tile can't be read.")
+
+    monkeypatch.setattr(WSI, "thumbnail", fail)
     opened(ctx, sample_slide, "Pictures")
     assert {"Thumbnail", "Label", "Macro"} <= set(ctx.ui.controls)
 
