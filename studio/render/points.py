@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,7 +169,11 @@ class PointLayer:
     ) -> None:
         program = programs.get("dot.vert", "dot.frag")
         program.use()
-        width, height = view.span
+        # A point is left out where its middle lies outside the viewport; the scissor keeps to the view.
+        rim = math.ceil(radius_px + 1)
+        left, bottom, *size = (int(value) for value in GL.glGetIntegerv(GL.GL_VIEWPORT))
+        GL.glViewport(left - rim, bottom - rim, size[0] + 2 * rim, size[1] + 2 * rim)
+        width, height = (length + 2 * rim for length in view.span)
         set_turn(view)
         GL.glUniform2f(program.place("u_centre"), view.center_x - grid.middle[0], view.center_y - grid.middle[1])
         GL.glUniform2f(program.place("u_to_clip"), 2 / (view.scale * width), -2 / (view.scale * height))
@@ -185,6 +190,7 @@ class PointLayer:
         GL.glBindBuffer(GL.GL_ARRAY_BUFFER, 0)
         GL.glBindVertexArray(0)
         GL.glDisable(GL.GL_PROGRAM_POINT_SIZE)
+        GL.glViewport(left, bottom, *size)
 
     def _draw_density(self, grid: PointGrid, view: View, alpha: float, programs: ProgramCache) -> None:
         program = programs.get("density.vert", "density.frag")

@@ -184,6 +184,42 @@ def test_the_marked_cell_is_outlined_and_no_other(staged: Stage) -> None:
     assert np.array_equal(staged.sharp(), plain)
 
 
+@pytest.mark.parametrize(
+    ("scale", "ratio", "line_px", "wide"), [(0.5, 1.0, 1.0, 3), (1.0, 2.0, 1.0, 6), (1.0, 1.0, 4.0, 5)]
+)
+def test_the_mark_has_its_width_on_any_zoom_and_screen_and_more_than_other_lines(
+    staged: Stage, scale: float, ratio: float, line_px: float, wide: int
+) -> None:
+    """Also where a label has more bits than a texel."""
+    labels = np.zeros((1400, 1400), np.uint32)
+    labels[560:640, 640:760] = (1 << 24) + 8
+    laid(staged, labels)
+    staged.scene.pixel_ratio, staged.document.selected_cell = ratio, (1 << 24) + 8
+    staged.document.style.outline_px = line_px
+    staged.look(700, 600, scale, outline=True)
+    row = staged.sharp()[120].astype(int)
+    marked = np.abs(row - np.array(MARK_RGB) * 255).max(axis=1) <= 2
+    assert marked.sum() == pytest.approx(2 * wide, abs=2 / scale - 2)
+
+
+def test_values_shown_again_while_others_arrive_are_there(staged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cellcolours, "UPLOAD_ROWS", 1)
+    labels = np.zeros((1400, 1400), np.uint32)
+    labels[500:700, 600:800] = 9000
+    source = laid(staged, labels)
+    ids = np.arange(1, 9001, dtype=np.uint32)
+    first, second = (laid_out(source, name, ids, np.arange(9000.0)) for name in "ab")
+    staged.document.values = first
+    staged.look(700, 600, 1.0, mask=True, fill="a")
+    before = staged.settle()
+    assert before[120, 160].tolist() != [0, 255, 255]
+    staged.document.values = second
+    staged.scene.update(staged.document)
+    assert staged.scene._overlay.colours.arriving
+    staged.document.values = first
+    assert np.array_equal(staged.settle(), before)
+
+
 def test_values_say_what_a_cell_has() -> None:
     source = source_of(np.zeros((10, 10), np.uint32))
     values = laid_out(source, "area_um2", np.array([1, 5, 9000], np.uint32), [4.0, np.nan, 7.0])

@@ -9,10 +9,13 @@ import pytest
 
 from studio.cellseg.agreement import ALONE, CHANGED, EQUAL, compare
 from studio.cellseg.memory import ArraySource
+from studio.cellseg.params import SegmentParams
+from studio.cellseg.source import MaskGeometry
 from studio.document import Overlay
 from studio.errors import ResultFileError
-from studio.render.compare import kind_colours
+from studio.render.compare import cell_px, kind_colours
 from studio.render.gl import GL
+from studio.render.labeltiles import CELL_PX
 from tests.render.pictures import SIZE, Stage, cell_labels, flat_slide, nearest, slide_of, source_of
 
 PAPER = 160
@@ -64,6 +67,32 @@ def test_one_of_both(staged: Stage, alone: dict[str, np.ndarray], view: Any, tur
     kept_and_shown(staged, *pair(), **STYLE)
     staged.document.comparison.view, staged.document.comparison.blink_a = view, turn
     assert np.abs(staged.settle().astype(int) - alone[shown]).max() <= 1
+
+
+def test_a_marked_cell_of_a_is_outlined_even_where_nothing_else_is_drawn(staged: Stage) -> None:
+    a, b = pair()
+    staged.show(flat_slide(900, 1000, PAPER, PAPER, PAPER))
+    kept_and_shown(staged, a, b)
+    comparison = staged.document.comparison
+    comparison.view = "a"
+    assert (staged.settle() == PAPER).all()
+    labels = nearest(a.labels, (1.0, 1.0), (0.0, 0.0), staged.document.view)
+    comparison.selected_a = int(labels[100:140, 140:180].max())
+    marked = (staged.settle() != PAPER).any(axis=2)
+    assert marked.any()
+    assert not marked[labels != comparison.selected_a].any()
+    # What is found out about A's cells later is no reason to read them again.
+    comparison.version += 1
+    staged.scene.update(staged.document)
+    assert staged.scene.tiles[0] == staged.scene.tiles[1] > 0
+
+
+def test_how_large_cells_are_is_known_from_what_they_were_made_with() -> None:
+    params = SegmentParams(diam_um=12.0)
+    for mpp, expected in ((0.5, 24.0), (None, CELL_PX)):
+        source = ArraySource(np.zeros((9, 9), np.uint32), MaskGeometry((9, 9), 1.0, 1.0, mpp=mpp))
+        assert cell_px(Overlay(source, "preview", params)) == expected
+    assert cell_px(Overlay(source, "preview")) == cell_px(None) == CELL_PX
 
 
 def test_switching_and_moving_the_divider_reads_and_uploads_nothing(
