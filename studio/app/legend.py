@@ -44,8 +44,10 @@ def legends(document: Document) -> list[Legend]:
     if by_value and values is not None and values.column == style.fill:
         low, high = style.value_range or (values.low, values.high)
         # Colours end where few cells are left, so the ends stand for what lies beyond too.
-        ends = f"≤ {value_text(low)}", f"≥ {value_text(high)}"
-        found.append(Legend(column_label(values.column), style.colormap, *ends))
+        first, last = value_text(low), value_text(high)
+        if first == last:
+            first, last = f"{low:,.7g}", f"{high:,.7g}"
+        found.append(Legend(column_label(values.column), style.colormap, f"≤ {first}", f"≥ {last}"))
     return found
 
 

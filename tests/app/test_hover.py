@@ -141,6 +141,8 @@ def test_legends_say_what_colours_mean(stand: Stand) -> None:
     assert (legend.title, legend.colormap, legend.low, legend.high) == ("Area (µm²)", "Viridis", "≤ 1.98", "≥ 97")
     document.style.value_range = (5.0, 2000.0)
     assert (legends(document)[0].low, legends(document)[0].high) == ("≤ 5", "≥ 2,000")
+    document.style.value_range = (100.1, 100.4)
+    assert (legends(document)[0].low, legends(document)[0].high) == ("≤ 100.1", "≥ 100.4")
     document.style.cellprob = True
     assert [legend.title for legend in legends(document)] == ["Cell probability"]
     document.style.alpha = 0.0
