@@ -137,7 +137,8 @@ class _Frame:
                 self._moved = True
             case Key(key=key, mods=mods, down=down):
                 self._typed = True
-                self._acted |= down and _acts(key)
+                # Alt let go of may open the menu.
+                self._acted |= _acts(key) if down else key == KEY_LEFT_ALT
                 # The binding doesn't look at a printable key without Ctrl, so it may come and go in one frame.
                 if key >= FIRST_NAMED_KEY or mods & _SHORTCUT:
                     self._keys.add(key)

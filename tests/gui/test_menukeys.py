@@ -97,6 +97,13 @@ def test_f10_opens_the_first_menu_and_enter_chooses(p: Any, form: Form) -> None:
     assert form.chosen == ["Open", "Quit"], "from the first to the last"
 
 
+def test_keys_right_after_alt_are_for_the_menu_it_opens(p: Any, form: Form) -> None:
+    for key in (KEY_LEFT_ALT, KEY_LEFT, KEY_ENTER):
+        p.put(Key(key, 0, True, 0), Key(key, 0, False, MOD_ALT if key == KEY_LEFT_ALT else 0))
+    p.settle()
+    assert form.chosen == ["About"], "not what the first menu begins with"
+
+
 def test_arrows_go_through_menus_and_into_those_in_a_menu(p: Any, form: Form) -> None:
     press(p, KEY_F10, KEY_RIGHT)
     assert "About" in p.labels("menu")
