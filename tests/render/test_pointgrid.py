@@ -74,7 +74,8 @@ def test_density_counts_every_point(grid: PointGrid, points: np.ndarray) -> None
     bin_area = (grid.rect[2] - grid.rect[0]) * (grid.rect[3] - grid.rect[1]) / (height * width)
     assert grid.density.sum() * bin_area == pytest.approx(len(points), rel=1e-3)
     assert max(grid.density.shape) <= 1024
-    assert 0 < grid.busy <= grid.density.max()
+    # Few places are as busy as what is drawn at full strength.
+    assert 0 < (grid.density >= grid.busy).sum() < 0.1 * (grid.density > 0).sum()
 
 
 @pytest.mark.parametrize(
