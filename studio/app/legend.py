@@ -33,8 +33,9 @@ def legends(document: Document) -> list[Legend]:
     if overlay is None or style.alpha <= 0 or comparison.view == "differences":
         return []
     found = []
-    network = (style.cellprob or style.gradxy) and overlay.source.has_flows
-    if style.cellprob and has_probability(overlay.source):
+    probability = style.cellprob and has_probability(overlay.source)
+    network = probability or (style.gradxy and overlay.source.has_flows)
+    if probability:
         found.append(Legend("Cell probability", PROBABILITY_MAP, "0", "1"))
     # A is never coloured by a measure.
     by_value = (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.cellseg.cellvalues import has_probability
 from studio.cellseg.source import LabelSource
 from studio.document import OverlayStyle, View
 from studio.render.cellcolours import MARK_PX, CellColours
@@ -147,7 +148,7 @@ class OverlayLayer:
         self.labels = OverlayTiles(f"{name}labels", R32UI, LABEL_BYTES, empty, read_label_tile, read_dense_tile)
         self.flow = OverlayTiles(f"{name}flow", RGBA8, FLOW_BYTES, still, read_flow_tile, read_dense_flow_tile)
         self.colours = CellColours()
-        self._has_flows = False
+        self._has_flows = self._has_probability = False
 
     @property
     def layers(self) -> tuple[OverlayTiles, OverlayTiles]:
@@ -162,7 +163,7 @@ class OverlayLayer:
         `same` if they are those shown now, with more or fewer of them: in the
         rectangles `changed`, or anywhere (None).
         """
-        self._has_flows = source.has_flows
+        self._has_flows, self._has_probability = source.has_flows, has_probability(source)
         dense_from = dense_level(cell_px)
         self.labels.show_source(source, stamp, same=same, changed=changed, dense_from=dense_from)
         if self._has_flows:
@@ -172,19 +173,24 @@ class OverlayLayer:
 
     def hide(self) -> None:
         """Show no cells."""
-        self._has_flows = False
+        self._has_flows = self._has_probability = False
         for layer in self.layers:
             layer.hide()
 
     def needed(self, style: OverlayStyle, selected: int = 0) -> list[OverlayTiles]:
         """The kinds of tiles that a style draws, with a cell marked or none (0)."""
-        flow = (style.gradxy or style.cellprob) and self._has_flows
+        flow = bool(self._of_network(style))
         anything = style.mask or style.outline or style.centroid or flow or selected
         if not self.labels.grids or style.alpha <= 0 or not anything:
             return []
         # The fill gives way to what the network says; the black behind centroids is drawn with label tiles.
         labels = style.outline or selected or (not flow and (style.mask or style.black_bg))
         return [layer for layer, on in ((self.labels, labels), (self.flow, flow)) if on]
+
+    def _of_network(self, style: OverlayStyle) -> list[str]:
+        """Variants of flow.frag that a style asks for and these cells have, the lowest first."""
+        wanted = ("PROBABILITY", style.cellprob and self._has_probability), ("FLOW", style.gradxy and self._has_flows)
+        return [name for name, on in wanted if on]
 
     def hides_slide(self, view: View, style: OverlayStyle) -> bool:
         """Whether nothing of the slide can be seen behind."""
@@ -206,7 +212,7 @@ class OverlayLayer:
         black = style.black_bg
         if self.flow in needed:
             quads = self.flow.quads()
-            for variant in (name for name, on in (("PROBABILITY", style.cellprob), ("FLOW", style.gradxy)) if on):
+            for variant in self._of_network(style):
                 program = programs.get("tile.vert", "flow.frag", [variant])
                 program.use()
                 GL.glUniform1i(program.place("u_flow"), 0)
@@ -232,7 +238,7 @@ class OverlayLayer:
         *,
         black: bool,
     ) -> None:
-        mask = style.mask and not ((style.gradxy or style.cellprob) and self._has_flows)
+        mask = style.mask and not self._of_network(style)
         names = [name for name, on in (("MASK", mask), ("OUTLINE", style.outline), ("SELECTED", selected)) if on]
         names += self.colours.variant(style) if mask else []
         quads = self.labels.quads()

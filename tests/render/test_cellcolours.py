@@ -9,7 +9,7 @@ import pytest
 
 from studio.cellseg.cellvalues import NO_VALUE, ROW, CellValues, laid_out
 from studio.document import COLORMAPS, FILL_BY_CELL
-from studio.render import cellcolours
+from studio.render import cellcolours, overlaylayer
 from studio.render.cellcolours import MARK_RGB, NONE_RGB
 from studio.render.colormaps import PROBABILITY_MAP, colormap
 from tests.render.pictures import Stage, cell_labels, flat_slide, nearest, source_of
@@ -182,6 +182,19 @@ def test_the_marked_cell_is_outlined_and_no_other(staged: Stage) -> None:
         assert np.array_equal(picture[~marked], plain[~marked])
     staged.document.selected_cell = 0
     assert np.array_equal(staged.sharp(), plain)
+
+
+def test_cells_without_probabilities_are_filled_instead(staged: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of another program have directions alone; cell probability may still be on from other cells."""
+    monkeypatch.setattr(overlaylayer, "has_probability", lambda source: False)
+    labels = np.ones((1400, 1400), np.uint32)
+    laid(staged, labels, flows=np.full((1400, 1400, 3), 0.5, np.float16))
+    staged.look(700, 600, 1.0, mask=True, gradxy=True)
+    flows = staged.sharp()
+    staged.look(700, 600, 1.0, mask=True, gradxy=True, cellprob=True)
+    assert np.array_equal(staged.sharp(), flows)
+    staged.look(700, 600, 1.0, mask=True, cellprob=True)
+    assert (staged.sharp() == (0, 255, 255)).all()
 
 
 @pytest.mark.parametrize(
