@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from studio.cellseg.memory import ArraySource
 from studio.cellseg.source import MaskGeometry
-from studio.document import LAYERS, PLAIN_FILL, Document, Overlay, View
+from studio.document import LAYERS, LINE_RGB, PLAIN_FILL, Document, Overlay, View
 from studio.errors import SlideError
+from studio.render.cellcolours import FILL_RGB
 from studio.render.grid import TILE_PX
 from studio.render.offscreen import Offscreen
+from studio.render.points import RGB as DOT_RGB
 from studio.render.scene import Scene
 from tests.make_slides import tissue_like
 
@@ -25,6 +27,9 @@ Pixels = NDArray[np.uint8]
 
 SIZE = (320, 240)
 """Of the pictures; small, because software GL pays by the pixel."""
+
+FILL, LINE, GREEN = (np.array(rgb) * 255 for rgb in (FILL_RGB, LINE_RGB, DOT_RGB))
+PAPER = 160
 
 
 class ArraySlide:
@@ -206,3 +211,20 @@ def source_of(
 ) -> ArraySource:
     """Labels laid on a slide; `scale` and `at` are x, y in slide pixels."""
     return ArraySource(labels, MaskGeometry(labels.shape, *scale, *at), **more)
+
+
+def gray_slide(side: int = 1400) -> ArraySlide:
+    return flat_slide(side, side, PAPER, PAPER, PAPER)
+
+
+def labels_in_view(source: ArraySource, staged: Stage, level: int = 0) -> np.ndarray:
+    """The label under each pixel of the picture."""
+    geometry = source.geometry
+    step = 1 << level
+    pixel = (geometry.scale_x * step, geometry.scale_y * step)
+    return nearest(source.labels[::step, ::step], pixel, (geometry.offset_x, geometry.offset_y), staged.document.view)
+
+
+def assert_close(picture: np.ndarray, wanted: np.ndarray, most: float = 2.0) -> None:
+    off = np.abs(picture.astype(float) - wanted).max(axis=2)
+    assert off.max() <= most, f"{(off > most).sum()} pixels differ, by up to {off.max()}: {np.argwhere(off > most)[:5]}"

@@ -18,6 +18,7 @@ from studio.slide.look import Channel, Look
 from tests.render.pictures import (
     ArraySlide,
     Stage,
+    assert_close,
     flat_slide,
     inside,
     nearest,
@@ -44,11 +45,6 @@ def expected(level: np.ndarray, down: float, view: View, size: tuple[int, int], 
     inner = nearest(level, (down, down), (0.0, 0.0), view) if squares else sampled(level, down, view)
     picture[within] = inner[within]
     return picture
-
-
-def assert_close(picture: np.ndarray, wanted: np.ndarray, most: float = 2.0) -> None:
-    off = np.abs(picture - wanted).max(axis=2)
-    assert off.max() <= most, f"{(off > most).sum()} pixels differ, by up to {off.max()}: {np.argwhere(off > most)[:5]}"
 
 
 @pytest.mark.parametrize(
