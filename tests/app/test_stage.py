@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from studio.app import loop
+from studio.app import stage as stage_module
 from studio.app.hold import STILL_S
 from studio.app.main import WindowOptions
+from studio.app.picture import Extras
 from studio.app.shortcuts import PRIMARY_MOD
 from studio.app.stage import WindowStage
 from studio.app.window import Window
@@ -25,7 +27,7 @@ from studio.cellseg.resultfile import ResultFile
 from studio.cellseg.source import MaskGeometry
 from studio.cellseg.tunedsource import TunedSource
 from studio.core.jobs import Job, JobState
-from studio.document import Overlay
+from studio.document import Document, Overlay
 from studio.errors import StudioError
 from studio.gui.control import Control
 from studio.gui.events import KEY_ENTER, MOD_SHIFT, Char, Drop, Event, Key, MouseButton, MouseMove, Wheel
@@ -190,13 +192,26 @@ def test_dropped_files_are_opened_and_named_in_the_title(
     assert driver.stage._title == "Studio"
 
 
-def test_lines_over_the_slide_follow_the_ui_scale(drive: Callable[..., Driver], sample_slide: Path) -> None:
-    driver = drive(files=(sample_slide,))
+def test_lines_over_the_slide_and_letters_in_pictures_follow_the_ui_scale(
+    drive: Callable[..., Driver], sample_slide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, ratios = drive(files=(sample_slide,)), list[float]()
+
+    def drawn(rgb: np.ndarray, document: Document, ratio: float, extras: Extras) -> np.ndarray:
+        ratios.append(ratio)
+        return rgb
+
+    monkeypatch.setattr(stage_module, "draw_extras", drawn)
     driver.until(lambda: driver.sharp)
-    before = driver.stage._camera.unit
-    driver.session.settings.ui_scale = 2.0
-    driver.frames()
-    assert driver.stage._camera.unit == 2 * before
+    units = []
+    for scale in (1.0, 2.0):
+        driver.session.settings.ui_scale = scale
+        driver.frames()
+        driver.stage.save_picture(tmp_path / f"{scale}.png", whole_window=False)
+        driver.frames()
+        units.append(driver.stage._camera.unit)
+    assert units[1] == 2 * units[0]
+    assert ratios == [ratios[0], 2 * ratios[0]]
 
 
 def test_characters_typed_into_a_field_are_no_shortcuts(drive: Callable[..., Driver], sample_slide: Path) -> None:
